@@ -1,0 +1,98 @@
+/**
+ * The only seam between kata-check and the world. Everything else in `src/` reaches files, programs, time and
+ * the terminal through a `Host`; `node.ts` and `quickjs.ts` implement it.
+ *
+ * Paths are absolute. Times are milliseconds of `now()`, a clock that only goes forward.
+ */
+
+import { NotFound } from '../errors.ts';
+
+export type FileKind = 'file' | 'directory' | 'symlink' | 'device' | 'other';
+
+export interface Status {
+  readonly kind: FileKind;
+  /** Size in bytes. */
+  readonly size: number;
+  /** Permission bits, 0 to 0o7777. */
+  readonly mode: number;
+  /** Numeric user id of the owner. */
+  readonly owner: number;
+}
+
+/** An open regular file or block device. */
+export interface File {
+  readonly path: string;
+  /** Size in bytes when it was opened. */
+  readonly size: number;
+  /** Exactly `length` bytes from `offset` (both in bytes). Throws Io when the file ends before, or cannot be read. */
+  read(offset: number, length: number): Uint8Array;
+  close(): void;
+}
+
+export interface RunOptions {
+  /** When the program and all its children are killed, on the `now()` clock. */
+  readonly deadline: number;
+  /** How many bytes of output are taken before the program is killed. */
+  readonly outputLimit: number;
+  /** What the program reads: nothing, or a file from `offset` (bytes) to its end. */
+  readonly input?: { readonly file: string; readonly offset: number };
+}
+
+export interface Completed {
+  /** Exit status; 128 + the signal's number when a signal ended it. */
+  readonly status: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: string;
+}
+
+export interface Host {
+  /** Arguments after the program's name. */
+  readonly arguments: readonly string[];
+  environment(name: string): string | undefined;
+  /** Effective user id. */
+  readonly userId: number;
+  now(): number;
+
+  /** Never waits: a FIFO or a directory is an error. Throws NotFound, Io. */
+  open(path: string): File;
+  /** The whole of a small file, also of one under /proc, decoded as UTF-8. Throws NotFound, Io, LimitExceeded (over `limit` bytes). */
+  readText(path: string, limit: number): string;
+  /** Names without `.` and `..`, in no order. Throws NotFound, Io. */
+  readDirectory(path: string): string[];
+  /** Throws NotFound, Io. */
+  readLink(path: string): string;
+  /** Of the path itself, not of what a symlink points to; undefined when there is none. Throws Io. */
+  status(path: string): Status | undefined;
+
+  /**
+   * Runs a program without a shell, in its own process group, with a clean environment (C locale, fixed PATH) and no
+   * input but `options.input`. A name without `/` is looked up in the fixed PATH only.
+   * Throws NotFound (no such program), LimitExceeded (deadline, output), Io.
+   */
+  run(argv: readonly string[], options: RunOptions): Promise<Completed>;
+  /** As `run`, but yields standard output as it comes; a non-zero status throws Io at the end. Leaving the loop early kills the program. */
+  stream(argv: readonly string[], options: RunOptions): AsyncIterable<Uint8Array>;
+  /** All of an inherited descriptor until its end. Throws Io, LimitExceeded (deadline, or over `limit` bytes). */
+  readDescriptor(descriptor: number, limit: number, deadline: number): Promise<Uint8Array>;
+
+  isTerminal(descriptor: 1 | 2): boolean;
+  /** Writes all of the text; an error (a closed pipe, a full disk) is ignored, as there is nobody left to tell. */
+  write(descriptor: 1 | 2, text: string): void;
+  exit(status: number): never;
+}
+
+/** Never the caller's PATH: a hook runs as root with whatever environment the user had. */
+export const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+export const cleanEnvironment = {
+  PATH: programDirectories.join(':'),
+  LC_ALL: 'C',
+} as const;
+
+/** The absolute path of a program: itself when it is one, else the first hit in the fixed PATH. Throws NotFound. */
+export function findProgram(host: Pick<Host, 'status'>, name: string): string {
+  const candidates = name.includes('/') ? [name] : programDirectories.map((directory) => `${directory}/${name}`);
+  const found = candidates.find((path) => host.status(path) !== undefined);
+  if (found === undefined) throw new NotFound(`the program ${name} is not installed`);
+  return found;
+}

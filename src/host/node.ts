@@ -1,0 +1,309 @@
+/**
+ * The host on Node.js. execa is imported only when a program is run: its import costs more than a whole check.
+ */
+
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+  writeSync,
+} from 'node:fs';
+import { Socket } from 'node:net';
+import { isatty } from 'node:tty';
+import { Io, LimitExceeded, NotFound } from '../errors.ts';
+import {
+  type Completed,
+  cleanEnvironment,
+  type File,
+  type FileKind,
+  findProgram,
+  type Host,
+  type RunOptions,
+  type Status,
+} from './host.ts';
+
+/** Kept of a program's error output, in bytes: enough for a message, too little to flood a log. */
+const stderrLimit = 4096;
+
+function failure(error: unknown, path: string): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return new NotFound(`${path}: no such file or directory`);
+  return new Io(`${path}: ${code ?? (error as Error).message}`);
+}
+
+function attempt<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw failure(error, path);
+  }
+}
+
+function kindOf(stats: Stats): FileKind {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'directory';
+  if (stats.isSymbolicLink()) return 'symlink';
+  if (stats.isBlockDevice() || stats.isCharacterDevice()) return 'device';
+  return 'other';
+}
+
+function openFile(path: string): { descriptor: number; size: number } {
+  // O_NONBLOCK: opening a FIFO without a writer would wait for ever otherwise.
+  const descriptor = attempt(path, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  const stats = fstatSync(descriptor);
+  if (!stats.isFile()) {
+    closeSync(descriptor);
+    throw new Io(`${path}: is a ${kindOf(stats)}, not a regular file`);
+  }
+  return { descriptor, size: stats.size };
+}
+
+class NodeFile implements File {
+  readonly path: string;
+  readonly size: number;
+  readonly #descriptor: number;
+
+  constructor(path: string) {
+    this.path = path;
+    ({ descriptor: this.#descriptor, size: this.size } = openFile(path));
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const count = attempt(this.path, () => readSync(this.#descriptor, bytes, done, length - done, offset + done));
+      if (count === 0) throw new Io(`${this.path}: ends at byte ${offset + done}, before byte ${offset + length}`);
+      done += count;
+    }
+    return bytes;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+/** Process groups that are running now, so that an interrupt ends them with us. */
+const running = new Set<number>();
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function interrupted(signal: NodeJS.Signals): void {
+  for (const leader of running) killGroup(leader);
+  process.exit(signal === 'SIGINT' ? 130 : 143);
+}
+
+async function* runProgram(
+  host: Host,
+  argv: readonly string[],
+  options: RunOptions,
+): AsyncGenerator<Uint8Array, { status: number; stderr: string }> {
+  const [name = '', ...rest] = argv;
+  const program = findProgram(host, name);
+  const input = options.input === undefined ? undefined : openFile(options.input.file);
+  const { execa } = await import('execa');
+  const subprocess = execa(program, rest, {
+    env: cleanEnvironment,
+    extendEnv: false,
+    cwd: '/',
+    detached: true,
+    reject: false,
+    buffer: false,
+    encoding: 'buffer',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    ...(input === undefined
+      ? { stdin: 'ignore' }
+      : { input: createReadStream('', { fd: input.descriptor, start: options.input?.offset ?? 0 }) }),
+  });
+  const leader = subprocess.pid;
+  let expired = false;
+  let timer: NodeJS.Timeout | undefined;
+  if (leader !== undefined) {
+    if (running.size === 0) {
+      process.on('SIGINT', interrupted);
+      process.on('SIGTERM', interrupted);
+    }
+    running.add(leader);
+    timer = setTimeout(
+      () => {
+        expired = true;
+        killGroup(leader);
+      },
+      Math.max(0, options.deadline - host.now()),
+    );
+  }
+  try {
+    let stderr = '';
+    subprocess.stderr.on('data', (chunk: Buffer) => {
+      if (stderr.length < stderrLimit) stderr += chunk.toString('latin1').slice(0, stderrLimit - stderr.length);
+    });
+    let total = 0;
+    for await (const chunk of subprocess.stdout as AsyncIterable<Uint8Array>) {
+      total += chunk.length;
+      if (total > options.outputLimit) {
+        throw new LimitExceeded(`${name} gave more than ${options.outputLimit} bytes`);
+      }
+      yield chunk;
+    }
+    const result = await subprocess;
+    if (expired) throw new LimitExceeded(`${name} did not end before the deadline`);
+    if (result.exitCode === undefined && result.signal === undefined) {
+      throw new Io(`${name} could not be run: ${result.originalMessage ?? 'unknown reason'}`);
+    }
+    return { status: result.exitCode ?? 128, stderr };
+  } finally {
+    clearTimeout(timer);
+    if (leader !== undefined) {
+      killGroup(leader);
+      running.delete(leader);
+      if (running.size === 0) {
+        process.off('SIGINT', interrupted);
+        process.off('SIGTERM', interrupted);
+      }
+    }
+  }
+}
+
+class NodeHost implements Host {
+  readonly arguments: readonly string[] = process.argv.slice(2);
+  readonly userId = process.geteuid?.() ?? 0;
+
+  environment(name: string): string | undefined {
+    return process.env[name];
+  }
+
+  now(): number {
+    return performance.now();
+  }
+
+  open(path: string): File {
+    return new NodeFile(path);
+  }
+
+  readText(path: string, limit: number): string {
+    const { descriptor } = openFile(path);
+    try {
+      const chunks: Buffer[] = [];
+      let total = 0;
+      for (;;) {
+        const chunk = Buffer.alloc(65536);
+        const count = attempt(path, () => readSync(descriptor, chunk));
+        if (count === 0) return Buffer.concat(chunks).toString('utf8');
+        total += count;
+        if (total > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
+        chunks.push(chunk.subarray(0, count));
+      }
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  readDirectory(path: string): string[] {
+    return attempt(path, () => readdirSync(path));
+  }
+
+  readLink(path: string): string {
+    return attempt(path, () => readlinkSync(path));
+  }
+
+  status(path: string): Status | undefined {
+    try {
+      const stats = lstatSync(path);
+      return { kind: kindOf(stats), size: stats.size, mode: stats.mode & 0o7777, owner: stats.uid };
+    } catch (error) {
+      const problem = failure(error, path);
+      if (problem instanceof NotFound) return undefined;
+      throw problem;
+    }
+  }
+
+  async run(argv: readonly string[], options: RunOptions): Promise<Completed> {
+    const output = runProgram(this, argv, options);
+    const chunks: Uint8Array[] = [];
+    for (;;) {
+      const step = await output.next();
+      if (step.done) return { ...step.value, stdout: Buffer.concat(chunks) };
+      chunks.push(step.value);
+    }
+  }
+
+  async *stream(argv: readonly string[], options: RunOptions): AsyncGenerator<Uint8Array> {
+    const { status, stderr } = yield* runProgram(this, argv, options);
+    if (status !== 0) throw new Io(`${argv[0]} failed with status ${status}: ${stderr.trim()}`);
+  }
+
+  async readDescriptor(descriptor: number, limit: number, deadline: number): Promise<Uint8Array> {
+    const name = `descriptor ${descriptor}`;
+    const stats = attempt(name, () => fstatSync(descriptor));
+    const chunks: Uint8Array[] = [];
+    let total = 0;
+    const take = (chunk: Uint8Array): void => {
+      total += chunk.length;
+      if (total > limit) throw new LimitExceeded(`${name}: more than ${limit} bytes`);
+      chunks.push(chunk);
+    };
+    if (stats.isFIFO() || stats.isSocket() || isatty(descriptor)) {
+      const socket = new Socket({ fd: descriptor, readable: true, writable: false });
+      let expired = false;
+      const timer = setTimeout(
+        () => {
+          expired = true;
+          socket.destroy();
+        },
+        Math.max(0, deadline - this.now()),
+      );
+      try {
+        for await (const chunk of socket) take(chunk as Uint8Array);
+      } catch (error) {
+        if (!expired) throw error instanceof LimitExceeded ? error : failure(error, name);
+      } finally {
+        clearTimeout(timer);
+      }
+      if (expired) throw new LimitExceeded(`${name}: did not end before the deadline`);
+    } else {
+      for (;;) {
+        const chunk = new Uint8Array(65536);
+        const count = attempt(name, () => readSync(descriptor, chunk));
+        if (count === 0) break;
+        take(chunk.subarray(0, count));
+      }
+    }
+    return Buffer.concat(chunks);
+  }
+
+  isTerminal(descriptor: 1 | 2): boolean {
+    return isatty(descriptor);
+  }
+
+  write(descriptor: 1 | 2, text: string): void {
+    let rest = Buffer.from(text);
+    try {
+      while (rest.length > 0) rest = rest.subarray(writeSync(descriptor, rest));
+    } catch {
+      // A closed pipe or a full disk: nobody is left to tell.
+    }
+  }
+
+  exit(status: number): never {
+    process.exit(status);
+  }
+}
+
+export function createNodeHost(): Host {
+  return new NodeHost();
+}

@@ -1,0 +1,66 @@
+/** The part of QuickJS's `std` and `os` modules that quickjs.ts uses (bellard.org/quickjs, "Modules"). */
+
+declare module 'std' {
+  export const out: { puts(text: string): void; flush(): void };
+  export const err: { puts(text: string): void; flush(): void };
+  export function exit(status: number): never;
+  export function getenv(name: string): string | undefined;
+  export function strerror(errno: number): string;
+  export function open(path: string, flags: string, error?: { errno: number }): StdFile | null;
+  export interface StdFile {
+    readAsString(maximum?: number): string;
+    close(): number;
+  }
+}
+
+declare module 'os' {
+  export interface Stat {
+    mode: number;
+    size: number;
+    uid: number;
+  }
+  export const O_RDONLY: number;
+  export const S_IFMT: number;
+  export const S_IFREG: number;
+  export const S_IFDIR: number;
+  export const S_IFLNK: number;
+  export const S_IFBLK: number;
+  export const S_IFCHR: number;
+  export const SIGINT: number;
+  export const SIGTERM: number;
+  export const SIGPIPE: number;
+  export const WNOHANG: number;
+  export function open(path: string, flags: number): number;
+  export function close(descriptor: number): number;
+  export function seek(descriptor: number, offset: number, whence: number): number;
+  export function read(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
+  export function readdir(path: string): [string[], number];
+  export function readlink(path: string): [string, number];
+  export function lstat(path: string): [Stat | null, number];
+  export function stat(path: string): [Stat | null, number];
+  export function isatty(descriptor: number): boolean;
+  export function pipe(): [number, number] | null;
+  export function exec(
+    argv: string[],
+    options: {
+      block: boolean;
+      usePath: boolean;
+      file: string;
+      cwd: string;
+      stdin: number;
+      stdout: number;
+      stderr: number;
+      env: Record<string, string>;
+    },
+  ): number;
+  export function waitpid(pid: number, options: number): [number, number];
+  export function kill(pid: number, signal: number): number;
+  export function signal(signal: number, handler: (() => void) | null | undefined): void;
+  export function setReadHandler(descriptor: number, handler: (() => void) | null): void;
+  export function setTimeout(handler: () => void, milliseconds: number): object;
+  export function clearTimeout(timer: object): void;
+  export function now(): number;
+}
+
+/** Arguments of the program, its own name first. */
+declare const scriptArgs: string[];

@@ -1,0 +1,329 @@
+/**
+ * The host on QuickJS (bellard.org/quickjs, 2025-04-26), for the native program.
+ * `os` and `std` return negative error numbers instead of throwing.
+ */
+
+import * as os from 'node:os';
+import * as std from 'std';
+import { Io, LimitExceeded, NotFound } from '../errors.ts';
+import {
+  type Completed,
+  cleanEnvironment,
+  type File,
+  type FileKind,
+  findProgram,
+  type Host,
+  type RunOptions,
+  type Status,
+} from './host.ts';
+
+/** Linux values that `os` does not name; the same on x86_64, aarch64, s390x and ppc64le. */
+const O_NONBLOCK = 0o4000;
+const SEEK_SET = 0;
+const SEEK_END = 2;
+const SIGKILL = 9;
+const ENOENT = 2;
+const ENOTDIR = 20;
+const EINTR = 4;
+
+const chunkSize = 65536;
+/** Kept of a program's error output, in bytes: enough for a message, too little to flood a log. */
+const stderrLimit = 4096;
+
+function failure(errno: number, path: string): Error {
+  if (errno === ENOENT || errno === ENOTDIR) return new NotFound(`${path}: no such file or directory`);
+  return new Io(`${path}: ${std.strerror(errno)}`);
+}
+
+function latin1(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+function concatenated(chunks: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+function kindOf(mode: number): FileKind {
+  switch (mode & os.S_IFMT) {
+    case os.S_IFREG:
+      return 'file';
+    case os.S_IFDIR:
+      return 'directory';
+    case os.S_IFLNK:
+      return 'symlink';
+    case os.S_IFBLK:
+    case os.S_IFCHR:
+      return 'device';
+    default:
+      return 'other';
+  }
+}
+
+function openFile(path: string): number {
+  const [stats, errno] = os.stat(path);
+  if (stats === null) throw failure(errno, path);
+  const kind = kindOf(stats.mode);
+  if (kind !== 'file') throw new Io(`${path}: is a ${kind}, not a regular file`);
+  // O_NONBLOCK: were it exchanged for a FIFO meanwhile, opening it would wait for ever otherwise.
+  const descriptor = os.open(path, os.O_RDONLY | O_NONBLOCK);
+  if (descriptor < 0) throw failure(-descriptor, path);
+  return descriptor;
+}
+
+class QuickJsFile implements File {
+  readonly path: string;
+  readonly size: number;
+  readonly #descriptor: number;
+
+  constructor(path: string) {
+    this.path = path;
+    this.#descriptor = openFile(path);
+    this.size = os.seek(this.#descriptor, 0, SEEK_END);
+    if (this.size < 0) throw failure(-this.size, path);
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    const position = os.seek(this.#descriptor, offset, SEEK_SET);
+    if (position < 0) throw failure(-position, this.path);
+    let done = 0;
+    while (done < length) {
+      const count = os.read(this.#descriptor, bytes.buffer, done, length - done);
+      if (count === -EINTR) continue;
+      if (count < 0) throw failure(-count, this.path);
+      if (count === 0) throw new Io(`${this.path}: ends at byte ${offset + done}, before byte ${offset + length}`);
+      done += count;
+    }
+    return bytes;
+  }
+
+  close(): void {
+    os.close(this.#descriptor);
+  }
+}
+
+/** Resolves when `descriptor` can be read, to its next bytes: none at its end. Throws Io, LimitExceeded at the deadline. */
+function nextBytes(descriptor: number, name: string, deadline: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      os.setReadHandler(descriptor, null);
+      os.clearTimeout(timer);
+    };
+    const timer = os.setTimeout(
+      () => {
+        stop();
+        reject(new LimitExceeded(`${name} did not end before the deadline`));
+      },
+      Math.max(0, deadline - os.now()),
+    );
+    os.setReadHandler(descriptor, () => {
+      const bytes = new Uint8Array(chunkSize);
+      const count = os.read(descriptor, bytes.buffer, 0, chunkSize);
+      if (count === -EINTR) return;
+      stop();
+      if (count < 0) reject(failure(-count, name));
+      else resolve(bytes.subarray(0, count));
+    });
+  });
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    os.setTimeout(resolve, milliseconds);
+  });
+}
+
+/** Process groups that are running now, so that an interrupt ends them with us. */
+const running = new Set<number>();
+
+function killAll(status: number): never {
+  for (const leader of running) os.kill(-leader, SIGKILL);
+  std.exit(status);
+}
+
+async function* runProgram(
+  host: Host,
+  argv: readonly string[],
+  options: RunOptions,
+): AsyncGenerator<Uint8Array, { status: number; stderr: string }> {
+  const [name = '', ...rest] = argv;
+  const program = findProgram(host, name);
+  // os.exec cannot make a process group, so that setsid (util-linux, everywhere) does.
+  const setsid = findProgram(host, 'setsid');
+  const input = options.input === undefined ? os.open('/dev/null', os.O_RDONLY) : openFile(options.input.file);
+  if (input < 0) throw failure(-input, '/dev/null');
+  if (options.input !== undefined) os.seek(input, options.input.offset, SEEK_SET);
+  const stdout = os.pipe();
+  const stderr = os.pipe();
+  if (stdout === null || stderr === null) throw new Io(`${name} could not be run: no pipe`);
+  const leader = os.exec([setsid, program, ...rest], {
+    block: false,
+    usePath: false,
+    file: setsid,
+    cwd: '/',
+    stdin: input,
+    stdout: stdout[1],
+    stderr: stderr[1],
+    env: cleanEnvironment,
+  });
+  if (running.size === 0) {
+    os.signal(os.SIGINT, () => killAll(130));
+    os.signal(os.SIGTERM, () => killAll(143));
+  }
+  running.add(leader);
+  for (const descriptor of [input, stdout[1], stderr[1]]) os.close(descriptor);
+  let errorText = '';
+  const errorBuffer = new Uint8Array(stderrLimit);
+  os.setReadHandler(stderr[0], () => {
+    const count = os.read(stderr[0], errorBuffer.buffer, 0, stderrLimit);
+    if (count <= 0) os.setReadHandler(stderr[0], null);
+    else errorText += latin1(errorBuffer.subarray(0, Math.min(count, stderrLimit - errorText.length)));
+  });
+  try {
+    let total = 0;
+    for (;;) {
+      const chunk = await nextBytes(stdout[0], name, options.deadline);
+      if (chunk.length === 0) break;
+      total += chunk.length;
+      if (total > options.outputLimit) {
+        throw new LimitExceeded(`${name} gave more than ${options.outputLimit} bytes`);
+      }
+      yield chunk;
+    }
+    for (;;) {
+      const [ended, status] = os.waitpid(leader, os.WNOHANG);
+      if (ended === leader) {
+        running.delete(leader);
+        const signal = status & 0x7f;
+        return { status: signal === 0 ? (status >> 8) & 0xff : 128 + signal, stderr: errorText };
+      }
+      if (os.now() > options.deadline) throw new LimitExceeded(`${name} did not end before the deadline`);
+      await pause(1);
+    }
+  } finally {
+    os.setReadHandler(stderr[0], null);
+    os.close(stdout[0]);
+    os.close(stderr[0]);
+    os.kill(-leader, SIGKILL);
+    if (running.delete(leader)) os.waitpid(leader, 0);
+    if (running.size === 0) {
+      os.signal(os.SIGINT, null);
+      os.signal(os.SIGTERM, null);
+    }
+  }
+}
+
+class QuickJsHost implements Host {
+  readonly arguments: readonly string[] = scriptArgs.slice(1);
+
+  constructor() {
+    // A closed standard error must not turn a block (status 10) into death by SIGPIPE, which lets the transaction go on.
+    os.signal(os.SIGPIPE, undefined);
+  }
+
+  /** The owner of /proc/self is the effective user; without /proc, root is assumed, the stricter of the two. */
+  get userId(): number {
+    return os.stat('/proc/self')[0]?.uid ?? 0;
+  }
+
+  environment(name: string): string | undefined {
+    return std.getenv(name);
+  }
+
+  now(): number {
+    return os.now();
+  }
+
+  open(path: string): File {
+    return new QuickJsFile(path);
+  }
+
+  readText(path: string, limit: number): string {
+    const [stats, statErrno] = os.stat(path);
+    if (stats === null) throw failure(statErrno, path);
+    const kind = kindOf(stats.mode);
+    if (kind !== 'file') throw new Io(`${path}: is a ${kind}, not a regular file`);
+    const error = { errno: 0 };
+    const file = std.open(path, 'r', error);
+    if (file === null) throw failure(error.errno, path);
+    const text = file.readAsString(limit + 1);
+    file.close();
+    if (text.length > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
+    return text;
+  }
+
+  readDirectory(path: string): string[] {
+    const [names, errno] = os.readdir(path);
+    if (errno !== 0) throw failure(errno, path);
+    return names.filter((name) => name !== '.' && name !== '..');
+  }
+
+  readLink(path: string): string {
+    const [target, errno] = os.readlink(path);
+    if (errno !== 0) throw failure(errno, path);
+    return target;
+  }
+
+  status(path: string): Status | undefined {
+    const [stats, errno] = os.lstat(path);
+    if (stats !== null) {
+      return { kind: kindOf(stats.mode), size: stats.size, mode: stats.mode & 0o7777, owner: stats.uid };
+    }
+    if (errno === ENOENT || errno === ENOTDIR) return undefined;
+    throw failure(errno, path);
+  }
+
+  async run(argv: readonly string[], options: RunOptions): Promise<Completed> {
+    const output = runProgram(this, argv, options);
+    const chunks: Uint8Array[] = [];
+    for (;;) {
+      const step = await output.next();
+      if (step.done) return { ...step.value, stdout: concatenated(chunks) };
+      chunks.push(step.value);
+    }
+  }
+
+  async *stream(argv: readonly string[], options: RunOptions): AsyncGenerator<Uint8Array> {
+    const { status, stderr } = yield* runProgram(this, argv, options);
+    if (status !== 0) throw new Io(`${argv[0]} failed with status ${status}: ${stderr.trim()}`);
+  }
+
+  async readDescriptor(descriptor: number, limit: number, deadline: number): Promise<Uint8Array> {
+    const name = `descriptor ${descriptor}`;
+    const chunks: Uint8Array[] = [];
+    let total = 0;
+    for (;;) {
+      const chunk = await nextBytes(descriptor, name, deadline);
+      if (chunk.length === 0) return concatenated(chunks);
+      total += chunk.length;
+      if (total > limit) throw new LimitExceeded(`${name}: more than ${limit} bytes`);
+      chunks.push(chunk);
+    }
+  }
+
+  isTerminal(descriptor: 1 | 2): boolean {
+    return os.isatty(descriptor);
+  }
+
+  write(descriptor: 1 | 2, text: string): void {
+    const stream = descriptor === 1 ? std.out : std.err;
+    stream.puts(text);
+    stream.flush();
+  }
+
+  exit(status: number): never {
+    std.exit(status);
+  }
+}
+
+export function createQuickJsHost(): Host {
+  return new QuickJsHost();
+}

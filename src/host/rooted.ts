@@ -1,0 +1,71 @@
+/**
+ * A host whose paths all lie below one directory, for `--root`: absolute symlinks stay inside, `..` stops at it.
+ * Every component is looked at by itself, since the kernel would follow a link like `/etc -> /` out of the directory.
+ * Programs are not rooted: nothing below the directory is ever executed.
+ */
+
+import { LimitExceeded, NotFound } from '../errors.ts';
+import type { Host, Status } from './host.ts';
+
+/** As the kernel: path_resolution(7), ELOOP after 40. */
+const symlinkLimit = 40;
+/** PATH_MAX of Linux, in bytes. */
+const pathLimit = 4096;
+
+/**
+ * The path with every symlink followed, seen from `root` ("" for the real root): absolute, without `.` and `..`.
+ * The last component may be missing. Throws LimitExceeded (links, length), Io.
+ */
+export function resolvePath(host: Host, root: string, path: string, followLast = true): string {
+  let links = 0;
+  let pending = path.split('/').reverse();
+  const done: string[] = [];
+  while (pending.length > 0) {
+    const name = pending.pop();
+    if (name === undefined || name === '' || name === '.') continue;
+    if (name === '..') {
+      done.pop();
+      continue;
+    }
+    done.push(name);
+    const here = `/${done.join('/')}`;
+    if (here.length > pathLimit) throw new LimitExceeded(`${path}: longer than ${pathLimit} bytes`);
+    const isLast = pending.every((rest) => rest === '' || rest === '.');
+    if ((isLast && !followLast) || host.status(root + here)?.kind !== 'symlink') continue;
+    links += 1;
+    if (links > symlinkLimit) throw new LimitExceeded(`${path}: more than ${symlinkLimit} symbolic links`);
+    const target = host.readLink(root + here);
+    if (target.startsWith('/')) done.length = 0;
+    else done.pop();
+    pending = [...pending, ...target.split('/').reverse()];
+  }
+  return `/${done.join('/')}`;
+}
+
+/** What is at the end of the path's symlinks; undefined when they dangle. Throws LimitExceeded, Io. */
+export function followedStatus(host: Host, path: string): Status | undefined {
+  return host.status(resolvePath(host, '', path));
+}
+
+/** `root`: an absolute path without a slash at its end. Throws NotFound when there is no such directory. */
+export function rootedHost(host: Host, root: string): Host {
+  if (followedStatus(host, root)?.kind !== 'directory') throw new NotFound(`${root}: no such directory`);
+  const inside = (path: string): string => root + resolvePath(host, root, path);
+  return {
+    arguments: host.arguments,
+    userId: host.userId,
+    environment: (name) => host.environment(name),
+    now: () => host.now(),
+    open: (path) => host.open(inside(path)),
+    readText: (path, limit) => host.readText(inside(path), limit),
+    readDirectory: (path) => host.readDirectory(inside(path)),
+    readLink: (path) => host.readLink(root + resolvePath(host, root, path, false)),
+    status: (path) => host.status(root + resolvePath(host, root, path, false)),
+    run: (argv, options) => host.run(argv, options),
+    stream: (argv, options) => host.stream(argv, options),
+    readDescriptor: (descriptor, limit, deadline) => host.readDescriptor(descriptor, limit, deadline),
+    isTerminal: (descriptor) => host.isTerminal(descriptor),
+    write: (descriptor, text) => host.write(descriptor, text),
+    exit: (status) => host.exit(status),
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * Numbers and strings out of bytes of an image, with a bounds check on each. Put together by hand from single bytes:
+ * s390x is big-endian, and typed-array views there have read wrong in one QuickJS version.
+ */
+
+import { Corrupt } from '../errors.ts';
+
+/** 8192 arguments at once is well below every engine's limit. */
+const characterChunk = 8192;
+
+/** A text with one character (0 to 255) for each byte: names in an image need not be UTF-8 and must compare exactly. */
+export function latin1(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += characterChunk) {
+    text += String.fromCharCode(...bytes.subarray(at, at + characterChunk));
+  }
+  return text;
+}
+
+/** Bytes of a text of `latin1`'s form. */
+export function fromLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+/** The text that UTF-8 bytes stand for; undefined when they are not UTF-8. */
+export function utf8(bytes: Uint8Array): string | undefined {
+  const text = latin1(bytes);
+  if (/^[\x00-\x7f]*$/.test(text)) return text;
+  try {
+    return decodeURIComponent(
+      text.replace(/[%\x80-\xff]/g, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where `needle` first stands at or after `from`, or -1. */
+export function find(haystack: Uint8Array, needle: Uint8Array, from = 0): number {
+  const first = needle[0];
+  if (first === undefined) return from;
+  for (let at = haystack.indexOf(first, from); at !== -1; at = haystack.indexOf(first, at + 1)) {
+    let matched = 1;
+    while (matched < needle.length && haystack[at + matched] === needle[matched]) matched += 1;
+    if (matched === needle.length) return at;
+  }
+  return -1;
+}
+
+/** A piece of an image that knows what it is, for messages. Offsets are in bytes from its start. */
+export class Bytes {
+  readonly data: Uint8Array;
+  /** What this is, as "ext4 inode 12". */
+  readonly what: string;
+
+  constructor(data: Uint8Array, what: string) {
+    this.data = data;
+    this.what = what;
+  }
+
+  get length(): number {
+    return this.data.length;
+  }
+
+  /** Throws Corrupt unless `length` bytes stand at `offset`. */
+  #check(offset: number, length: number): void {
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.data.length)) {
+      throw new Corrupt(
+        `${this.what}: bytes ${offset} to ${offset + length} lie outside its ${this.data.length} bytes`,
+      );
+    }
+  }
+
+  u8(offset: number): number {
+    this.#check(offset, 1);
+    return this.data[offset] as number;
+  }
+
+  u16(offset: number): number {
+    this.#check(offset, 2);
+    const { data } = this;
+    return (data[offset] as number) | ((data[offset + 1] as number) << 8);
+  }
+
+  u32(offset: number): number {
+    this.#check(offset, 4);
+    const { data } = this;
+    return (
+      ((data[offset] as number) |
+        ((data[offset + 1] as number) << 8) |
+        ((data[offset + 2] as number) << 16) |
+        ((data[offset + 3] as number) << 24)) >>>
+      0
+    );
+  }
+
+  /** Throws Corrupt when the number is too large to be a size or a place in any file (2^53 and more). */
+  u64(offset: number): number {
+    return this.#wide(this.u32(offset + 4), this.u32(offset), offset);
+  }
+
+  u16be(offset: number): number {
+    return (this.u8(offset) << 8) | this.u8(offset + 1);
+  }
+
+  u32be(offset: number): number {
+    return this.u16be(offset) * 65536 + this.u16be(offset + 2);
+  }
+
+  /** Throws Corrupt as `u64`. */
+  u64be(offset: number): number {
+    return this.#wide(this.u32be(offset), this.u32be(offset + 4), offset);
+  }
+
+  #wide(high: number, low: number, offset: number): number {
+    const value = high * 4294967296 + low;
+    if (!Number.isSafeInteger(value))
+      throw new Corrupt(`${this.what}: the number at byte ${offset} is out of all range`);
+    return value;
+  }
+
+  latin1(offset: number, length: number): string {
+    return latin1(this.slice(offset, length).data);
+  }
+
+  /** A view, not a copy. */
+  slice(offset: number, length: number, what = this.what): Bytes {
+    this.#check(offset, length);
+    return new Bytes(this.data.subarray(offset, offset + length), what);
+  }
+}
