@@ -49,6 +49,8 @@ export interface Host {
   /** Arguments after the program's name. */
   readonly arguments: readonly string[];
   environment(name: string): string | undefined;
+  /** Absolute; where relative paths on the command line begin. */
+  readonly workingDirectory: string;
   /** Effective user id. */
   readonly userId: number;
   now(): number;

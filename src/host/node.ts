@@ -181,6 +181,7 @@ async function* runProgram(
 
 class NodeHost implements Host {
   readonly arguments: readonly string[] = process.argv.slice(2);
+  readonly workingDirectory = process.cwd();
   readonly userId = process.geteuid?.() ?? 0;
 
   environment(name: string): string | undefined {

@@ -60,6 +60,7 @@ declare module 'os' {
   export function setTimeout(handler: () => void, milliseconds: number): object;
   export function clearTimeout(timer: object): void;
   export function now(): number;
+  export function getcwd(): [string, number];
 }
 
 /** Arguments of the program, its own name first. */

@@ -3,7 +3,7 @@
  * `os` and `std` return negative error numbers instead of throwing.
  */
 
-import * as os from 'node:os';
+import * as os from 'os';
 import * as std from 'std';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
 import {
@@ -223,6 +223,10 @@ async function* runProgram(
 
 class QuickJsHost implements Host {
   readonly arguments: readonly string[] = scriptArgs.slice(1);
+
+  get workingDirectory(): string {
+    return os.getcwd()[0];
+  }
 
   constructor() {
     // A closed standard error must not turn a block (status 10) into death by SIGPIPE, which lets the transaction go on.

@@ -54,6 +54,7 @@ export function rootedHost(host: Host, root: string): Host {
   return {
     arguments: host.arguments,
     userId: host.userId,
+    workingDirectory: host.workingDirectory,
     environment: (name) => host.environment(name),
     now: () => host.now(),
     open: (path) => host.open(inside(path)),

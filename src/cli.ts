@@ -1,0 +1,391 @@
+/**
+ * The command line: strict arguments, dispatch, and the only place that knows exit statuses.
+ *
+ * citty alone would take an unknown option, a missing value or an option as a value without a word; so the arguments are
+ * checked here against the command's declaration, and citty, which runs the command and writes its usage, gets none.
+ */
+
+import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from 'citty';
+import { check, type Request } from './check.ts';
+import { type Config, describeConfig, type Loaded, loadConfig, type Override } from './config.ts';
+import { Problem, Usage } from './errors.ts';
+import type { Host } from './host/host.ts';
+import { resolvePath, rootedHost } from './host/rooted.ts';
+import { findingKinds } from './judge/findings.ts';
+import { utf8 } from './read/bytes.ts';
+import { readImage } from './read/image.ts';
+import { imagesJson, reportJson } from './report/json.ts';
+import { printable } from './report/printable.ts';
+import { explainText, imageText, reportText } from './report/text.ts';
+import { parseAptHook } from './require/apt.ts';
+import type { Transaction } from './require/transaction.ts';
+import { parseRange, parseVersion } from './version.ts';
+
+export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undetermined: 11 } as const;
+
+declare const KATA_CHECK_VERSION: string | undefined;
+export const programVersion = typeof KATA_CHECK_VERSION === 'undefined' ? '0.0.0' : KATA_CHECK_VERSION;
+
+/** What a hook is told by its package manager: thousands of lines at the most, some 200 bytes each. */
+const hookInputLimit = 64 * 1024 * 1024;
+/** Before the configuration is read, in milliseconds: as the configuration's own default. */
+const firstDeadline = 20_000;
+
+type Option = ArgsDef[string] & { readonly isRepeatable?: boolean; readonly values?: readonly string[] };
+type Options = Readonly<Record<string, Option>>;
+
+const common: Options = {
+  json: { type: 'boolean', description: 'one JSON document on standard output' },
+  quiet: { type: 'boolean', description: 'no text; the exit status tells' },
+  verbose: { type: 'boolean', description: 'say where each value comes from' },
+  color: {
+    type: 'string',
+    valueHint: 'auto|always|never',
+    description: 'colours in the text',
+    values: ['auto', 'always', 'never'],
+  },
+  version: { type: 'boolean', description: 'the version of kata-check' },
+  help: { type: 'boolean', description: 'this text' },
+};
+
+const checking: Options = {
+  to: { type: 'string', valueHint: 'VERSION', description: "the incoming runtime's version" },
+  requires: {
+    type: 'string',
+    valueHint: 'RANGE',
+    description: 'the agent versions it works with; wins over every other source',
+  },
+  image: { type: 'string', valueHint: 'PATH', description: 'judge this image only (repeatable)', isRepeatable: true },
+  root: { type: 'string', valueHint: 'DIR', description: 'look at the installation below DIR' },
+  config: { type: 'string', valueHint: 'FILE', description: 'instead of /etc/kata-check.conf' },
+  mode: {
+    type: 'string',
+    valueHint: 'block|warn|off',
+    description: 'what to do about a mismatch',
+    values: ['block', 'warn', 'off'],
+  },
+  allow: {
+    type: 'string',
+    valueHint: 'CODE',
+    description: 'this finding warns instead of blocking (repeatable)',
+    isRepeatable: true,
+  },
+  strict: { type: 'boolean', description: 'warnings count as blocks' },
+};
+
+interface Parsed {
+  readonly values: ReadonlyMap<string, readonly string[]>;
+  readonly flags: ReadonlySet<string>;
+  readonly positionals: readonly string[];
+}
+
+/** Throws Usage for everything that is not exactly as declared. */
+export function strictArguments(rawArguments: readonly string[], options: Options): Parsed {
+  const values = new Map<string, string[]>();
+  const flags = new Set<string>();
+  const positionals: string[] = [];
+  const pending = [...rawArguments];
+  for (let argument = pending.shift(); argument !== undefined; argument = pending.shift()) {
+    if (argument === '--') {
+      positionals.push(...pending);
+      break;
+    }
+    if (!argument.startsWith('-') || argument === '-') {
+      positionals.push(argument);
+      continue;
+    }
+    const equals = argument.indexOf('=');
+    const written = equals === -1 ? argument : argument.slice(0, equals);
+    const name = written.slice(2);
+    const option = written.startsWith('--') && Object.hasOwn(options, name) ? options[name] : undefined;
+    if (option === undefined) throw new Usage(`unknown option ${written}`);
+    if (option.type === 'boolean') {
+      if (equals !== -1) throw new Usage(`${written} takes no value`);
+      flags.add(name);
+      continue;
+    }
+    const value = equals === -1 ? pending.shift() : argument.slice(equals + 1);
+    if (value === undefined || value === '') throw new Usage(`${written} needs a value`);
+    if (equals === -1 && value.startsWith('-')) throw new Usage(`${written} needs a value, and ${value} is an option`);
+    if (option.values !== undefined && !option.values.includes(value)) {
+      throw new Usage(`${written} is one of ${option.values.join(', ')}, not ${value}`);
+    }
+    const known = values.get(name);
+    if (known !== undefined && option.isRepeatable !== true) throw new Usage(`${written} is given twice`);
+    values.set(name, [...(known ?? []), value]);
+  }
+  return { values, flags, positionals };
+}
+
+interface Command {
+  readonly name: string;
+  readonly description: string;
+  readonly positional: string;
+  readonly options: Options;
+  readonly run: (context: Context) => Promise<number>;
+}
+
+interface Context extends Parsed {
+  readonly host: Host;
+}
+
+const commands: readonly Command[] = [
+  {
+    name: 'image',
+    description: 'say what guest images hold; judges nothing',
+    positional: 'PATH…',
+    options: {
+      deep: { type: 'boolean', description: "read the agent's binary too, and compare" },
+      root: checking.root as Option,
+      ...common,
+    },
+    run: runImage,
+  },
+  { name: 'hook', description: 'what package managers call: apt', positional: 'NAME', options: common, run: runHook },
+  {
+    name: 'explain',
+    description: 'what a finding means and how to allow it',
+    positional: '[CODE]',
+    options: common,
+    run: runExplain,
+  },
+];
+
+const main: Command = {
+  name: 'kata-check',
+  description: 'Does the guest image still fit the Kata Containers runtime, before and after an upgrade?',
+  positional: '[PACKAGE…]',
+  options: { ...checking, ...common },
+  run: runCheck,
+};
+
+/** A value of an option that is given at most once. */
+function one({ values }: Parsed, name: string): string | undefined {
+  return values.get(name)?.[0];
+}
+
+/** Runs the program and ends it. */
+export async function cli(host: Host): Promise<never> {
+  return host.exit(await statusOf(host));
+}
+
+async function statusOf(host: Host): Promise<number> {
+  const [first = '', ...rest] = host.arguments;
+  const sub = commands.find(({ name }) => name === first);
+  const command = sub ?? main;
+  const rawArguments = sub === undefined ? host.arguments : rest;
+  try {
+    const parsed = strictArguments(rawArguments, command.options);
+    if (parsed.flags.has('help')) {
+      host.write(1, await usage(command, isColored(host, parsed, 1)));
+      return exitStatus.goAhead;
+    }
+    if (parsed.flags.has('version')) {
+      host.write(1, `kata-check ${programVersion}\n`);
+      return exitStatus.goAhead;
+    }
+    const definition = defined(command, (): Promise<number> => command.run({ host, ...parsed }));
+    const { result } = await runCommand(definition, { rawArgs: [] });
+    return result as number;
+  } catch (error) {
+    if (error instanceof Usage) {
+      const name = sub === undefined ? 'kata-check' : `kata-check ${sub.name}`;
+      host.write(
+        2,
+        `kata-check: ${printable(error.message)}\nusage: ${name} [OPTIONS] ${command.positional}   (${name} --help)\n`,
+      );
+      return exitStatus.usage;
+    }
+    const isKnown = error instanceof Problem;
+    const detail = isKnown
+      ? error.message
+      : `internal error: ${error instanceof Error ? error.message : String(error)}`;
+    host.write(2, `kata-check: ${printable(detail)}\n`);
+    if (!isKnown && error instanceof Error && host.environment('KATA_CHECK_DEBUG') === '1')
+      host.write(2, `${error.stack ?? ''}\n`);
+    return exitStatus.failure;
+  }
+}
+
+function defined(command: Command, run: () => Promise<number>): CommandDef {
+  const meta = {
+    name: command === main ? 'kata-check' : `kata-check ${command.name}`,
+    description: command.description,
+    version: programVersion,
+  };
+  return defineCommand({ meta, args: command.options as ArgsDef, run });
+}
+
+async function usage(command: Command, color: boolean): Promise<string> {
+  const definition = defined(command, async () => 0);
+  // The arguments that are no options: citty would have them declared one by one.
+  const text = (await renderUsage(definition)).replace(/(\[OPTIONS\]) */, `$1 ${command.positional}`);
+  const list =
+    command === main
+      ? commands.map(
+          ({ name, positional, description }) => `  ${`kata-check ${name} ${positional}`.padEnd(28)}${description}`,
+        )
+      : [];
+  const plain = color ? text : text.replace(/\u001b\[[0-9;]*m/g, '');
+  return `${[plain.replace(/ +$/gm, '').trimEnd(), ...(list.length > 0 ? ['', 'COMMANDS', '', ...list] : [])].join('\n')}\n`;
+}
+
+function isColored(host: Host, parsed: Parsed, descriptor: 1 | 2): boolean {
+  const wanted = one(parsed, 'color') ?? 'auto';
+  if (wanted !== 'auto') return wanted === 'always';
+  return (
+    (host.environment('NO_COLOR') ?? '') === '' && host.environment('TERM') !== 'dumb' && host.isTerminal(descriptor)
+  );
+}
+
+/** Relative paths begin where the user is. */
+function absolute(host: Host, path: string): string {
+  return path.startsWith('/') ? path : `${host.workingDirectory}/${path}`;
+}
+
+function rootOf(host: Host, parsed: Parsed): { root: string; rooted: Host } {
+  const given = one(parsed, 'root');
+  const root = given === undefined ? '' : resolvePath(host, '', absolute(host, given)).replace(/\/$/, '');
+  return { root, rooted: root === '' ? host : rootedHost(host, root) };
+}
+
+function environmentOverride(host: Host): Override {
+  return {
+    from: 'the environment',
+    mode: host.environment('KATA_CHECK_MODE') || undefined,
+    allow: (host.environment('KATA_CHECK_ALLOW') ?? '').split(',').filter((code) => code !== ''),
+  };
+}
+
+function statusFor(verdict: string, findings: readonly { readonly severity: string; readonly code: string }[]): number {
+  if (verdict !== 'block') return exitStatus.goAhead;
+  const isProven = findings.some(({ severity, code }) => severity === 'block' && code.startsWith('KC10'));
+  return isProven ? exitStatus.blocked : exitStatus.undetermined;
+}
+
+function tell(host: Host, parsed: Parsed, { config, warnings }: Loaded, more: readonly string[]): void {
+  if (parsed.flags.has('verbose'))
+    for (const line of describeConfig(config)) host.write(2, `kata-check: ${printable(line)}\n`);
+  if (parsed.flags.has('quiet')) return;
+  for (const warning of [...warnings, ...more]) host.write(2, `kata-check: warning: ${printable(warning)}\n`);
+}
+
+async function runCheck(context: Context): Promise<number> {
+  const { host, flags, positionals } = context;
+  const to = one(context, 'to') ?? null;
+  if (to !== null && parseVersion(to) === undefined) throw new Usage(`--to ${to} is no version of Kata Containers`);
+  const requires = one(context, 'requires');
+  const range = requires === undefined ? undefined : parseRange(requires);
+  if (requires !== undefined && range === undefined) throw new Usage(`--requires ${requires} is no range of versions`);
+  if (positionals.length > 0 && to !== null) throw new Usage('--to and package files exclude each other');
+  const unknown = positionals.find((path) => !path.endsWith('.deb'));
+  if (unknown !== undefined) throw new Usage(`${unknown} is neither a command nor a .deb`);
+  const { root, rooted } = rootOf(host, context);
+  const options: Override = {
+    from: 'the command line',
+    mode: one(context, 'mode'),
+    allow: context.values.get('allow') ?? [],
+    strict: flags.has('strict'),
+  };
+  const given = one(context, 'config');
+  const overrides = [environmentOverride(host), options];
+  const loaded =
+    given === undefined ? loadConfig(rooted, undefined, overrides) : loadConfig(host, absolute(host, given), overrides);
+  if (loaded.mistakes.length > 0) throw new Usage(loaded.mistakes.join('; '));
+  const { config } = loaded;
+  if (config.mode.value === 'off') return switchedOff(context, config);
+  const transaction: Transaction | null =
+    positionals.length === 0 ? null : packageFiles(positionals.map((path) => absolute(host, path)));
+  const request: Request = {
+    root,
+    transaction,
+    to,
+    requires: range,
+    images: (context.values.get('image') ?? []).map((path) => absolute(host, path)),
+    config,
+    deadline: host.now() + config.deadline.value * 1000,
+  };
+  const report = await check(host, rooted, request);
+  const status = statusFor(report.verdict, report.findings);
+  tell(host, context, loaded, report.warnings);
+  if (flags.has('json')) host.write(1, reportJson(report, status));
+  else if (!flags.has('quiet'))
+    host.write(1, reportText(report, { color: isColored(host, context, 1), manager: null }, false));
+  return status;
+}
+
+/** Package files by hand are a transaction that brings them. */
+function packageFiles(paths: readonly string[]): Transaction {
+  const changes = paths.map((archive) => ({
+    name: archive.slice(archive.lastIndexOf('/') + 1).split('_', 1)[0] ?? '',
+    oldVersion: null,
+    newVersion: null,
+    action: 'unpack' as const,
+    archive,
+  }));
+  return { manager: 'the installation', root: '', changes, mode: null, allow: [] };
+}
+
+function switchedOff({ host, flags }: Context, config: Config): number {
+  if (flags.has('verbose')) host.write(2, `kata-check: does nothing: mode = off  (${config.mode.from})\n`);
+  return exitStatus.goAhead;
+}
+
+async function runImage(context: Context): Promise<number> {
+  const { host, flags, positionals } = context;
+  if (positionals.length === 0) throw new Usage('which image?');
+  const { rooted } = rootOf(host, context);
+  const images = [];
+  for (const path of positionals) {
+    const deadline = host.now() + firstDeadline;
+    images.push(await readImage(rooted, absolute(host, path), { deadline, deep: flags.has('deep') }));
+  }
+  if (flags.has('json')) host.write(1, imagesJson(images));
+  else if (!flags.has('quiet')) host.write(1, images.map(imageText).join('\n'));
+  return images.some(({ problem }) => problem !== null) ? exitStatus.failure : exitStatus.goAhead;
+}
+
+async function runHook(context: Context): Promise<number> {
+  const { host, positionals } = context;
+  const [name, ...rest] = positionals;
+  if (name !== 'apt') throw new Usage(name === undefined ? 'which hook?' : `no hook for ${name}`);
+  if (rest.length > 0) throw new Usage(`hook apt takes no argument: ${rest[0]}`);
+  if (host.environment('KATA_CHECK_MODE') === 'off') return exitStatus.goAhead;
+  const start = host.now();
+  const descriptor = Number(/^[0-9]{1,4}$/.exec(host.environment('APT_HOOK_INFO_FD') ?? '0')?.[0] ?? Number.NaN);
+  if (Number.isNaN(descriptor)) throw new Usage('APT_HOOK_INFO_FD is no descriptor');
+  const bytes = await host.readDescriptor(descriptor, hookInputLimit, start + firstDeadline);
+  const transaction = parseAptHook(utf8(bytes) ?? '');
+  if (transaction.changes.length === 0) return exitStatus.goAhead;
+  const rooted = transaction.root === '' ? host : rootedHost(host, transaction.root);
+  const override: Override = { from: "apt's options", mode: transaction.mode ?? undefined, allow: transaction.allow };
+  const loaded = loadConfig(rooted, undefined, [environmentOverride(host), override]);
+  const { config } = loaded;
+  if (config.mode.value === 'off') return switchedOff(context, config);
+  const request: Request = {
+    root: transaction.root,
+    transaction,
+    to: null,
+    requires: undefined,
+    images: [],
+    config,
+    deadline: start + config.deadline.value * 1000,
+  };
+  const report = await check(host, rooted, request);
+  const concerns = report.state.runtimes.length > 0 || report.state.images.length > 0;
+  // Somebody who installs something else need not hear of a mistake in this configuration each time.
+  if (concerns) tell(host, context, loaded, [...loaded.mistakes, ...report.warnings]);
+  host.write(2, reportText(report, { color: isColored(host, context, 2), manager: 'apt' }, true));
+  return statusFor(report.verdict, report.findings);
+}
+
+async function runExplain({ host, positionals, flags }: Context): Promise<number> {
+  const [code, ...rest] = positionals;
+  if (rest.length > 0) throw new Usage(`one code at a time, not ${rest[0]} too`);
+  const kinds = findingKinds.filter((kind) => code === undefined || kind.code === code.toUpperCase());
+  if (kinds.length === 0) throw new Usage(`${code} is no finding; kata-check explain lists them`);
+  if (flags.has('json')) host.write(1, `${JSON.stringify({ schema: 1, findings: kinds }, null, 2)}\n`);
+  else if (code !== undefined) host.write(1, kinds.map(explainText).join('\n'));
+  else host.write(1, kinds.map((kind) => `${kind.code}  ${kind.severity.padEnd(5)}  ${kind.title}\n`).join(''));
+  return exitStatus.goAhead;
+}

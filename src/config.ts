@@ -1,0 +1,243 @@
+/**
+ * What the admin configured: defaults < /etc/kata-check.conf < /etc/kata-check.conf.d/*.conf < environment < what the package
+ * manager's command line says < options. Each value keeps its origin.
+ */
+
+import { parse } from 'ini';
+import { Io, NotFound, Problem, Usage } from './errors.ts';
+import type { Host } from './host/host.ts';
+import { resolvePath } from './host/rooted.ts';
+import { codes, type Severity, severities } from './judge/findings.ts';
+import { type Policy, parseRule, type Rule } from './judge/policy.ts';
+import { parseRange, type VersionRange } from './version.ts';
+
+export interface Origin<T> {
+  readonly value: T;
+  /** As "default", "/etc/kata-check.conf, line 3", "--mode". */
+  readonly from: string;
+}
+
+export interface Config {
+  readonly mode: Origin<Policy['mode']>;
+  readonly allow: readonly Origin<string>[];
+  readonly strict: Origin<boolean>;
+  readonly rule: Origin<Rule>;
+  /** Seconds for the whole run. */
+  readonly deadline: Origin<number>;
+  readonly severity: ReadonlyMap<string, Origin<Severity>>;
+  /** Agent versions by versions of the runtime. */
+  readonly requires: readonly Origin<{ readonly runtime: VersionRange; readonly agent: VersionRange }>[];
+  readonly runtimePackages: readonly Origin<string>[];
+  readonly imagePackages: readonly Origin<string>[];
+  readonly images: readonly Origin<string>[];
+}
+
+const fallback = 'default';
+const origin = <T>(value: T, from: string): Origin<T> => ({ value, from });
+
+const defaults: Config = {
+  mode: origin('block', fallback),
+  allow: [],
+  strict: origin(false, fallback),
+  rule: origin({ kind: 'minor' }, fallback),
+  deadline: origin(20, fallback),
+  severity: new Map(),
+  requires: [],
+  runtimePackages: ['kata-runtime', 'kata-containers'].map((name) => origin(name, fallback)),
+  imagePackages: ['kata-containers-image', 'kata-containers-initrd', 'katacontainers-image-initrd'].map((name) =>
+    origin(name, fallback),
+  ),
+  images: [],
+};
+
+export const configPath = '/etc/kata-check.conf';
+const configLimit = 1024 * 1024;
+const modes = ['block', 'warn', 'off'] as const;
+
+/** What goes over the files: environment, the package manager's command line, options. In this order, later ones win. */
+export interface Override {
+  readonly from: string;
+  readonly mode?: string | undefined;
+  readonly allow?: readonly string[];
+  readonly strict?: boolean;
+}
+
+export interface Loaded {
+  readonly config: Config;
+  /** What was not understood: each with its place. By hand this is wrong use, in a hook a warning. */
+  readonly mistakes: readonly string[];
+  /** Files that were not believed. */
+  readonly warnings: readonly string[];
+}
+
+/** `path`: the file given by the user, which then must be there; undefined for the usual ones. Throws Usage, Io. */
+export function loadConfig(host: Host, path: string | undefined, overrides: readonly Override[]): Loaded {
+  const mistakes: string[] = [];
+  const warnings: string[] = [];
+  let config = defaults;
+  for (const file of path === undefined ? usualFiles(host) : [path]) {
+    const text = readTrusted(host, file, warnings);
+    if (text !== undefined) config = merge(config, file, text, mistakes);
+    else if (path !== undefined && warnings.length === 0) throw new Usage(`${path}: no such configuration file`);
+  }
+  for (const override of overrides) config = applyOverride(config, override, mistakes);
+  return { config, mistakes, warnings };
+}
+
+export function policyOf(config: Config): Policy {
+  return {
+    mode: config.mode.value,
+    allow: new Set(config.allow.map(({ value }) => value)),
+    severity: new Map([...config.severity].map(([code, { value }]) => [code, value])),
+    strict: config.strict.value,
+  };
+}
+
+function usualFiles(host: Host): string[] {
+  const folder = `${configPath}.d`;
+  let names: string[] = [];
+  try {
+    names = host.readDirectory(folder);
+  } catch (error) {
+    if (!(error instanceof NotFound)) throw error;
+  }
+  const dropIns = names.filter((name) => name.endsWith('.conf')).sort();
+  return [configPath, ...dropIns.map((name) => `${folder}/${name}`)];
+}
+
+/** Undefined when there is no such file, or when root must not believe it because somebody else could have written it. */
+function readTrusted(host: Host, path: string, warnings: string[]): string | undefined {
+  try {
+    const status = host.status(resolvePath(host, '', path));
+    if (status === undefined) return undefined;
+    if (host.userId === 0 && (status.owner !== 0 || (status.mode & 0o022) !== 0)) {
+      warnings.push(`${path} is not used: it must belong to root and be writable by root alone`);
+      return undefined;
+    }
+    return host.readText(path, configLimit);
+  } catch (error) {
+    if (error instanceof NotFound) return undefined;
+    if (error instanceof Problem) throw new Io(`the configuration cannot be read: ${error.message}`);
+    throw error;
+  }
+}
+
+type Value = string | readonly string[] | boolean | null | { readonly [key: string]: Value };
+
+function merge(base: Config, file: string, text: string, mistakes: string[]): Config {
+  const config = { ...base, severity: new Map(base.severity) };
+  const document = parse(text) as { readonly [key: string]: Value };
+  const place = (key: string): string => {
+    const line = text.split('\n').findIndex((candidate) => candidate.trimStart().replace(/^["']/, '').startsWith(key));
+    return line === -1 ? file : `${file}, line ${line + 1}`;
+  };
+  const wrong = (key: string, problem: string): void => {
+    mistakes.push(`${place(key)}: ${problem}`);
+  };
+  const list = (key: string, value: Value): Origin<string>[] => {
+    const entries = Array.isArray(value) ? value : [value];
+    if (entries.every((entry) => typeof entry === 'string')) return entries.map((entry) => origin(entry, place(key)));
+    wrong(key, `${key} takes a list: ${key}[] = …`);
+    return [];
+  };
+  const section = (name: string, value: Value, use: (key: string, value: Value) => void): void => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) wrong(name, `[${name}] is a section`);
+    else for (const [key, entry] of Object.entries(value)) use(key, entry);
+  };
+  const scalars: Readonly<Record<string, (text: string) => void>> = {
+    mode: (value) => {
+      const mode = modes.find((known) => known === value);
+      if (mode === undefined) wrong('mode', `mode is block, warn or off, not ${value}`);
+      else config.mode = origin(mode, place('mode'));
+    },
+    rule: (value) => {
+      const rule = parseRule(value);
+      if (rule === undefined) wrong('rule', `rule is exact, minor or skew=N, not ${value}`);
+      else config.rule = origin(rule, place('rule'));
+    },
+    deadline: (value) => {
+      if (/^[1-9][0-9]{0,3}$/.test(value)) config.deadline = origin(Number(value), place('deadline'));
+      else wrong('deadline', `deadline is a number of seconds from 1 to 9999, not ${value}`);
+    },
+  };
+  const sections: Readonly<Record<string, (key: string, value: Value) => void>> = {
+    severity: (key, value) => {
+      const severity = severities.find((known) => known === value);
+      if (!codes.includes(key)) wrong(key, `${key} is no finding; kata-check explain lists them`);
+      else if (severity === undefined)
+        wrong(key, `the severity of ${key} is info, warn or block, not ${String(value)}`);
+      else config.severity.set(key, origin(severity, place(key)));
+    },
+    requires: (key, value) => {
+      const runtime = parseRange(key);
+      const agent = typeof value === 'string' ? parseRange(value) : undefined;
+      if (runtime === undefined) wrong(key, `[requires] ${key} is no range of runtime versions`);
+      else if (agent === undefined) wrong(key, `[requires] ${String(value)} is no range of agent versions`);
+      else config.requires = [...config.requires, origin({ runtime, agent }, `${place(key)}: [requires] ${key}`)];
+    },
+    packages: (key, value) => {
+      if (key === 'runtime') config.runtimePackages = list(key, value);
+      else if (key === 'image') config.imagePackages = list(key, value);
+      else wrong(key, `[packages] has runtime[] and image[], not ${key}`);
+    },
+    images: (key, value) => {
+      const paths = key === 'path' ? list(key, value) : [];
+      if (key !== 'path') wrong(key, `[images] has path[], not ${key}`);
+      for (const path of paths) {
+        if (!path.value.startsWith('/')) wrong(key, `[images] ${path.value} is no absolute path`);
+        else config.images = [...config.images, path];
+      }
+    },
+  };
+  for (const [key, value] of Object.entries(document)) {
+    const scalar = Object.hasOwn(scalars, key) ? scalars[key] : undefined;
+    const use = Object.hasOwn(sections, key) ? sections[key] : undefined;
+    if (key === 'allow') config.allow = [...config.allow, ...knownCodes(list(key, value), mistakes)];
+    else if (scalar !== undefined && typeof value === 'string') scalar(value);
+    else if (scalar !== undefined) wrong(key, `${key} needs one value`);
+    else if (use !== undefined) section(key, value, use);
+    else wrong(key, `unknown key ${key}`);
+  }
+  return config;
+}
+
+function knownCodes(allow: readonly Origin<string>[], mistakes: string[]): Origin<string>[] {
+  return allow.filter(({ value, from }) => {
+    if (codes.includes(value)) return true;
+    mistakes.push(`${from}: ${value} is no finding; kata-check explain lists them`);
+    return false;
+  });
+}
+
+function applyOverride(config: Config, override: Override, mistakes: string[]): Config {
+  const { from } = override;
+  const mode = modes.find((known) => known === override.mode);
+  if (override.mode !== undefined && mode === undefined) {
+    mistakes.push(`${from}: the mode is block, warn or off, not ${override.mode}`);
+  }
+  const allow = (override.allow ?? []).map((code) => origin(code, from));
+  return {
+    ...config,
+    mode: mode === undefined ? config.mode : origin(mode, from),
+    allow: [...config.allow, ...knownCodes(allow, mistakes)],
+    strict: override.strict === true ? origin(true, from) : config.strict,
+  };
+}
+
+/** Every value with its origin, for --verbose. */
+export function describeConfig(config: Config): string[] {
+  const { rule } = config;
+  const line = (name: string, value: string, from: string): string => `${name} = ${value}  (${from})`;
+  return [
+    line('mode', config.mode.value, config.mode.from),
+    line('rule', rule.value.kind === 'skew' ? `skew=${rule.value.minors}` : rule.value.kind, rule.from),
+    line('deadline', `${config.deadline.value}`, config.deadline.from),
+    line('strict', `${config.strict.value}`, config.strict.from),
+    ...config.allow.map(({ value, from }) => line('allow', value, from)),
+    ...[...config.severity].map(([code, { value, from }]) => line(`severity ${code}`, value, from)),
+    ...config.requires.map(({ value, from }) => line(`requires ${value.runtime.text}`, value.agent.text, from)),
+    ...config.runtimePackages.map(({ value, from }) => line('runtime package', value, from)),
+    ...config.imagePackages.map(({ value, from }) => line('image package', value, from)),
+    ...config.images.map(({ value, from }) => line('image', value, from)),
+  ];
+}

@@ -1,0 +1,115 @@
+/**
+ * Every finding that kata-check can make, with what `kata-check explain` says of it. Codes never change their meaning.
+ */
+
+export const severities = ['info', 'warn', 'block'] as const;
+export type Severity = (typeof severities)[number];
+
+export interface FindingKind {
+  readonly code: string;
+  /** Before configuration and options. */
+  readonly severity: Severity;
+  readonly title: string;
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+/** In the order of their codes: 1xx judge a pair, 2xx say what is not known, 3xx are about the node. */
+export const findingKinds = [
+  {
+    code: 'KC101',
+    severity: 'block',
+    title: 'the guest image does not fit the Kata runtime',
+    meaning:
+      'The runtime declares which agent versions it works with, and the agent in the guest image is not among them. ' +
+      'Containers would fail to start, or fail later at a call that one side does not know.',
+    remedy: 'Install runtime and guest image together, or keep the runtime that fits the image. Drain the node before.',
+  },
+  {
+    code: 'KC104',
+    severity: 'warn',
+    title: 'runtime and agent are further apart than the rule allows',
+    meaning:
+      'Nothing declares which agents this runtime works with, so that the rule of the configuration decides: exact, minor ' +
+      '(the same major and minor version) or skew=N (the agent may lag N minor versions). This pair is outside of it.',
+    remedy:
+      'Bring both to the same release, or, where the pair is known to work, say so under [requires] in /etc/kata-check.conf.',
+  },
+  {
+    code: 'KC201',
+    severity: 'warn',
+    title: 'nothing in the guest image names its agent version',
+    meaning:
+      'The image can be read, but neither osbuilder.yaml nor the agent binary gives a version, so that nobody can tell ' +
+      'whether it fits.',
+    remedy:
+      'Build the image with a VERSION file in place, or from a git checkout; then osbuilder.yaml names the version.',
+  },
+  {
+    code: 'KC202',
+    severity: 'warn',
+    title: 'the guest image cannot be read',
+    meaning: 'The image is corrupt, of a form that is not supported, encrypted, or not readable for this user.',
+    remedy: 'Look at it with `kata-check image PATH`; run as root where only root may read it.',
+  },
+  {
+    code: 'KC203',
+    severity: 'warn',
+    title: 'a configured guest image is missing',
+    meaning:
+      'The configuration names an image that is not there, or a symbolic link to one that dangles. No pod will start with it.',
+    remedy: 'Install the image, or correct the path in the configuration.',
+  },
+  {
+    code: 'KC204',
+    severity: 'warn',
+    title: 'no requirement is known for the Kata runtime',
+    meaning:
+      'The version of the runtime is unknown or of no known form, or its package declares a range that cannot be read, so that ' +
+      'nothing says which agents it works with.',
+    remedy: 'Give it with --to and --requires, or under [requires] in /etc/kata-check.conf.',
+  },
+  {
+    code: 'KC205',
+    severity: 'warn',
+    title: 'the incoming guest image does not state its agent version',
+    meaning:
+      'An image package comes in without the field Kata-Agent-Version. Until it is installed nobody can tell whether it fits.',
+    remedy: 'After the installation run `kata-check`. Packagers: declare XB-Kata-Agent-Version.',
+  },
+  {
+    code: 'KC302',
+    severity: 'warn',
+    title: 'the guest image is removed and the Kata runtime stays',
+    meaning:
+      'The transaction removes the package that owns a configured image. The runtime that stays cannot start pods with it.',
+    remedy: 'Remove both, or install another image and name it in the configuration.',
+  },
+] as const satisfies readonly FindingKind[];
+
+export type Code = (typeof findingKinds)[number]['code'];
+
+export const codes: readonly string[] = findingKinds.map(({ code }) => code);
+
+export function findingKind(code: Code): FindingKind {
+  return findingKinds.find((kind) => kind.code === code) as FindingKind;
+}
+
+/** One line of what is known: a label, the value, and where it is from. */
+export interface Fact {
+  readonly label: string;
+  readonly value: string;
+  readonly from: string;
+}
+
+export interface Finding {
+  readonly code: Code;
+  readonly severity: Severity;
+  readonly title: string;
+  readonly facts: readonly Fact[];
+  /** What would happen, in one sentence. */
+  readonly consequence: string;
+  /** Paths of images, names of packages. */
+  readonly affects: readonly string[];
+  readonly remedy: { readonly text: string; readonly commands: readonly string[] };
+}

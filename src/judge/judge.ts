@@ -1,0 +1,218 @@
+/**
+ * The verdict over the state after the transaction. Pure: facts in, findings out. All of them, not the first.
+ */
+
+import type { ImageFacts } from '../read/image.ts';
+import { isInRange, type Version, type VersionRange } from '../version.ts';
+import { type Code, type Fact, type Finding, findingKind, type Severity, severities } from './findings.ts';
+import { type Policy, severityOf } from './policy.ts';
+
+/** Which agents a runtime works with, and who says so. */
+export interface Requirement {
+  readonly range: VersionRange;
+  readonly source: string;
+  /** The policy's rule, and not something that was declared for this runtime. */
+  readonly isRule: boolean;
+}
+
+/** A runtime as it will be after the transaction. */
+export interface Runtime {
+  readonly name: string;
+  /** As its package or program writes it; null when unknown. */
+  readonly versionText: string | null;
+  readonly version: Version | undefined;
+  readonly isIncoming: boolean;
+  /** Where the version is from: a package, a path. */
+  readonly source: string;
+  /** Below which directory it and its packaged configuration are installed, as /usr; null when unknown. */
+  readonly prefix: string | null;
+  readonly requirement: Requirement | null;
+  /** Why there is no requirement; null when there is one. */
+  readonly requirementProblem: string | null;
+  /** The version that is replaced, to name what can be kept. */
+  readonly replaces: string | null;
+}
+
+/** A guest image as it will be after the transaction. */
+export interface Image {
+  readonly facts: ImageFacts;
+  /** Configurations that name it. */
+  readonly usedBy: readonly { readonly path: string; readonly prefix: string | null }[];
+  /** The package that owns or brings it. */
+  readonly package: string | null;
+  /** It comes with the transaction: what the package states of its agent. */
+  readonly incoming: {
+    readonly package: string;
+    readonly versionText: string | null;
+    readonly version: Version | undefined;
+  } | null;
+  /** The package that takes it away. */
+  readonly removedBy: string | null;
+}
+
+export interface State {
+  readonly runtimes: readonly Runtime[];
+  readonly images: readonly Image[];
+  /** The package manager that was stopped, for commands to copy; null by hand. */
+  readonly manager: string | null;
+  /** Judge only what the transaction changes: an old mismatch between two things that both stay is no reason to stop it. */
+  readonly onlyChanges: boolean;
+}
+
+export interface Judgement {
+  readonly findings: readonly Finding[];
+  readonly verdict: 'ok' | Severity;
+}
+
+export function judge(state: State, policy: Policy): Judgement {
+  const findings: Finding[] = [];
+  const add = (code: Code, parts: Omit<Finding, 'code' | 'severity' | 'title'> & { title?: string }): void => {
+    const kind = findingKind(code);
+    findings.push({ title: kind.title, ...parts, code, severity: severityOf(code, kind.severity, policy) });
+  };
+
+  const isJudged = (runtime: Runtime, image: Image): boolean =>
+    belongsTogether(runtime, image) &&
+    (!state.onlyChanges || runtime.isIncoming || image.incoming !== null || image.removedBy !== null);
+
+  for (const runtime of state.runtimes) {
+    if (runtime.requirement !== null || !state.images.some((image) => isJudged(runtime, image))) continue;
+    add('KC204', {
+      facts: [runtimeFact(runtime)],
+      consequence: runtime.requirementProblem ?? 'nothing says which agents it works with',
+      affects: [runtime.name],
+      remedy: { text: findingKind('KC204').remedy, commands: ['kata-check --to VERSION --requires RANGE'] },
+    });
+  }
+
+  for (const image of state.images) {
+    const users = state.runtimes.filter((runtime) => isJudged(runtime, image));
+    if (users.length === 0) continue;
+    const { facts } = image;
+    const affects = [facts.path];
+    if (image.removedBy !== null) {
+      add('KC302', {
+        facts: [{ label: 'removed', value: image.removedBy, from: facts.path }, ...users.map(runtimeFact)],
+        consequence: 'no pod starts with this image any more',
+        affects,
+        remedy: { text: findingKind('KC302').remedy, commands: [] },
+      });
+      continue;
+    }
+    if (image.incoming !== null && image.incoming.version === undefined) {
+      const stated = image.incoming.versionText;
+      add('KC205', {
+        facts: [{ label: 'incoming', value: image.incoming.package, from: facts.path }],
+        consequence:
+          stated === null
+            ? 'it carries no field Kata-Agent-Version'
+            : `its field Kata-Agent-Version says ${stated}, which is no version`,
+        affects,
+        remedy: { text: findingKind('KC205').remedy, commands: ['kata-check'] },
+      });
+      continue;
+    }
+    if (image.incoming === null && facts.problem !== null) {
+      const code = facts.problem.kind === 'not-found' ? 'KC203' : 'KC202';
+      add(code, {
+        facts: [imageFact(image), ...image.usedBy.map(({ path }) => ({ label: 'used by', value: path, from: '' }))],
+        consequence: facts.problem.message,
+        affects,
+        remedy: {
+          text: findingKind(code).remedy,
+          commands: code === 'KC202' ? [`kata-check image ${shellWord(facts.path)}`] : [],
+        },
+      });
+      continue;
+    }
+    if (image.incoming === null && facts.kind === 'extension') continue;
+    const agent = image.incoming?.version ?? facts.agent?.version;
+    if (agent === undefined) {
+      add('KC201', {
+        facts: [imageFact(image)],
+        consequence: facts.unknown ?? 'no version was found',
+        affects,
+        remedy: { text: findingKind('KC201').remedy, commands: [] },
+      });
+      continue;
+    }
+    for (const runtime of users) {
+      const { requirement } = runtime;
+      if (requirement === null || isInRange(agent, requirement.range)) continue;
+      const code = requirement.isRule ? 'KC104' : 'KC101';
+      const incoming = runtime.isIncoming ? 'incoming' : 'installed';
+      add(code, {
+        ...(code === 'KC101' ? { title: `the guest image does not fit the ${incoming} Kata runtime` } : {}),
+        facts: [runtimeFact(runtime), imageFact(image)],
+        consequence: requirement.isRule
+          ? `perhaps: nothing declares that agent ${agent.text} works with runtime ${runtime.version?.text ?? '?'}`
+          : `agent ${agent.text} is not among the agents that this runtime works with: ${requirement.range.text}`,
+        affects,
+        remedy: remedyFor(runtime, image, state.manager),
+      });
+    }
+  }
+  const worst = Math.max(-1, ...findings.map(({ severity }) => severities.indexOf(severity)));
+  return { findings, verdict: severities[worst] ?? 'ok' };
+}
+
+/** A runtime below /opt/kata does not read the configuration below /usr; what is not known belongs to all. */
+export function belongsTogether(runtime: Runtime, image: Image): boolean {
+  return (
+    runtime.prefix === null ||
+    image.usedBy.length === 0 ||
+    image.usedBy.some(({ prefix }) => prefix === null || prefix === runtime.prefix)
+  );
+}
+
+export function runtimeFact(runtime: Runtime): Fact {
+  const { requirement } = runtime;
+  const range =
+    requirement === null ? 'requirement unknown' : `agent ${requirement.range.text} (${requirement.source})`;
+  return {
+    label: runtime.isIncoming ? 'incoming' : 'installed',
+    value: `${runtime.name} ${runtime.versionText ?? 'of unknown version'}`,
+    from: range,
+  };
+}
+
+export function imageFact(image: Image): Fact {
+  const { facts, incoming } = image;
+  if (incoming !== null) {
+    return {
+      label: 'incoming',
+      value: `agent ${incoming.version?.text ?? 'unknown'}`,
+      from: `${incoming.package}, for ${facts.path}`,
+    };
+  }
+  const place = facts.partition === null ? facts.filesystem : `${facts.filesystem} in partition ${facts.partition}`;
+  const how = [place, facts.agent?.source].filter((part) => part !== null && part !== undefined).join(', ');
+  return {
+    label: 'installed',
+    value: facts.agent === null ? 'agent unknown' : `agent ${facts.agent.version.text}`,
+    from: how === '' ? facts.path : `${facts.path}\n${how}`,
+  };
+}
+
+function remedyFor(runtime: Runtime, image: Image, manager: string | null): Finding['remedy'] {
+  const wanted = runtime.requirement?.range.text ?? '';
+  const keep =
+    runtime.isIncoming && runtime.replaces !== null
+      ? `, or keep ${runtime.name} at ${runtime.replaces}`
+      : image.incoming !== null
+        ? `, or keep the guest image that is installed`
+        : '';
+  const commands: string[] = [];
+  if (manager === 'apt') {
+    const partner = image.incoming === null ? image.package : runtime.name;
+    const comes = runtime.isIncoming ? runtime.name : (image.incoming?.package ?? null);
+    if (partner !== null && comes !== null && partner !== comes) commands.push(`apt-get install ${comes} ${partner}`);
+    else if (comes !== null) commands.push(`apt-mark hold ${comes}`);
+  }
+  return { text: `install a guest image with an agent ${wanted}${keep}; drain the node before`, commands };
+}
+
+/** A path as a shell takes it. */
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

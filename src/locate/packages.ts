@@ -1,0 +1,145 @@
+/**
+ * Questions to the package database of a root: who owns a path, and what does a package declare. dpkg and rpm are asked through
+ * their own programs, on the database below the root; no program below the root is run.
+ */
+
+import { NotFound } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { followedStatus } from '../host/rooted.ts';
+import { utf8 } from '../read/bytes.ts';
+
+export interface InstalledPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly agentRequires: string | null;
+  readonly agentVersion: string | null;
+  /** The paths of those asked for that it owns. */
+  readonly owns: readonly string[];
+}
+
+const outputLimit = 16 * 1024 * 1024;
+
+/** Where rpm keeps its database: since 4.16 of Fedora 36 and openSUSE, and before. */
+const rpmDatabases = ['/usr/lib/sysimage/rpm', '/var/lib/rpm'];
+
+/**
+ * The installed packages that own one of `paths` or are named in `names`. `root`: "" for the real one; `host` is not rooted.
+ * Empty when the root has no package database. Throws LimitExceeded, Io.
+ */
+export async function installedPackages(
+  host: Host,
+  root: string,
+  paths: readonly string[],
+  names: readonly string[],
+  deadline: number,
+): Promise<InstalledPackage[]> {
+  const found: InstalledPackage[] = [];
+  if (followedStatus(host, `${root}/var/lib/dpkg/status`) !== undefined) {
+    found.push(...(await askDpkg(host, `${root}/var/lib/dpkg`, paths, names, deadline)));
+  }
+  const rpm = rpmDatabases.find((path) => followedStatus(host, `${root}${path}/rpmdb.sqlite`) !== undefined);
+  if (rpm !== undefined) found.push(...(await askRpm(host, `${root}${rpm}`, paths, names, deadline)));
+  return found;
+}
+
+/** Standard output whatever the status: "no such package" of one name says nothing of the others. Empty without the program. */
+async function ask(host: Host, argv: readonly string[], deadline: number): Promise<string> {
+  try {
+    return utf8((await host.run(argv, { deadline, outputLimit })).stdout) ?? '';
+  } catch (error) {
+    if (error instanceof NotFound) return '';
+    throw error;
+  }
+}
+
+/** The characters that dpkg-query takes as a pattern stand for themselves behind a backslash. */
+function literal(path: string): string {
+  return path.replace(/[*?[\]\\]/g, '\\$&');
+}
+
+async function askDpkg(
+  host: Host,
+  admindir: string,
+  paths: readonly string[],
+  names: readonly string[],
+  deadline: number,
+): Promise<InstalledPackage[]> {
+  const owned = new Map<string, string[]>();
+  const note = (name: string, path: string): void => {
+    const known = owned.get(name);
+    if (known === undefined) owned.set(name, [path]);
+    else known.push(path);
+  };
+  if (paths.length > 0) {
+    const answer = await ask(host, ['dpkg-query', `--admindir=${admindir}`, '-S', ...paths.map(literal)], deadline);
+    // `a, b:amd64: /path`; a diversion is told in a sentence of its own.
+    for (const line of answer.split('\n')) {
+      const parts = /^(?!diversion by )(.+?): (\/.*)$/.exec(line);
+      if (parts === null) continue;
+      for (const name of (parts[1] ?? '').split(', ')) note(name.replace(/:[a-z0-9-]+$/, ''), parts[2] ?? '');
+    }
+  }
+  const asked = [...new Set([...owned.keys(), ...names])];
+  if (asked.length === 0) return [];
+  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
+  const format =
+    '${db:Status-Status}\\t${Package}\\t${Version}\\t${Kata-Agent-Requires}${XB-Kata-Agent-Requires}\\t' +
+    '${Kata-Agent-Version}${XB-Kata-Agent-Version}\\n';
+  // biome-ignore-end lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
+  const answer = await ask(
+    host,
+    ['dpkg-query', `--admindir=${admindir}`, '-W', '-f', format, ...asked.map(literal)],
+    deadline,
+  );
+  return answer.split('\n').flatMap((line): InstalledPackage[] => {
+    const [status, name = '', version = '', requires = '', agent = ''] = line.split('\t');
+    // Removed, with its configuration left behind.
+    if (status === undefined || status === '' || status === 'config-files' || status === 'not-installed') return [];
+    return [
+      {
+        name,
+        version,
+        agentRequires: requires === '' ? null : requires,
+        agentVersion: agent === '' ? null : agent,
+        owns: owned.get(name) ?? [],
+      },
+    ];
+  });
+}
+
+async function askRpm(
+  host: Host,
+  database: string,
+  paths: readonly string[],
+  names: readonly string[],
+  deadline: number,
+): Promise<InstalledPackage[]> {
+  const format = '%{NAME}\\t%{VERSION}-%{RELEASE}\\t[%{PROVIDENAME} %{PROVIDEVERSION},]\\n';
+  const byName = new Map<string, InstalledPackage & { owns: string[] }>();
+  const note = (line: string, path: string | null): void => {
+    const [name = '', version, provides = ''] = line.split('\t');
+    if (version === undefined) return;
+    const provided = new Map(provides.split(',').map((text) => text.split(' ') as [string, string]));
+    const minimum = provided.get('kata-agent-requires(min)');
+    const maximum = provided.get('kata-agent-requires(max)');
+    const range = [minimum && `>=${minimum}`, maximum && `<${maximum}`].filter(Boolean).join(' ');
+    const known = byName.get(name) ?? {
+      name,
+      version,
+      agentRequires: range === '' ? null : range,
+      agentVersion: provided.get('kata-agent') ?? null,
+      owns: [],
+    };
+    if (path !== null) known.owns.push(path);
+    byName.set(name, known);
+  };
+  for (const path of paths) {
+    const answer = await ask(host, ['rpm', '--dbpath', database, '-qf', '--queryformat', format, path], deadline);
+    for (const line of answer.split('\n')) note(line, path);
+  }
+  if (names.length > 0) {
+    const answer = await ask(host, ['rpm', '--dbpath', database, '-q', '--queryformat', format, ...names], deadline);
+    for (const line of answer.split('\n')) note(line, null);
+  }
+  return [...byName.values()];
+}

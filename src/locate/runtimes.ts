@@ -1,0 +1,36 @@
+/**
+ * The version of a runtime as the program itself tells it, for one that no package owns (a tarball in /opt/kata).
+ */
+
+import { Problem } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { followedStatus } from '../host/rooted.ts';
+import { latin1 } from '../read/bytes.ts';
+
+/** The programs print a line and end; an own deadline, in milliseconds, leaves time for the rest of the check. */
+const patience = 3000;
+const outputLimit = 65536;
+
+/**
+ * `kata-runtime  : 3.6.0`, `… shim: id: "io.containerd.kata.v2", version: 2.5.0-alpha2, commit: …`,
+ * `… shim (Rust): id: io.containerd.kata.v2, version: 3.31.0, commit: …`.
+ */
+export function versionInOutput(output: string): string | null {
+  const match = /^kata-runtime\s*: *(\S+)/m.exec(output) ?? /\bversion: *([^\s,]+)/.exec(output);
+  return match?.[1] ?? null;
+}
+
+/** Null when the program does not tell. As root only a program that root alone can write is run. */
+export async function askProgram(host: Host, path: string, deadline: number): Promise<string | null> {
+  try {
+    const status = followedStatus(host, path);
+    if (status?.kind !== 'file' || (status.mode & 0o111) === 0) return null;
+    if (host.userId === 0 && (status.owner !== 0 || (status.mode & 0o022) !== 0)) return null;
+    const limit = Math.min(deadline, host.now() + patience);
+    const { stdout } = await host.run([path, '--version'], { deadline: limit, outputLimit });
+    return versionInOutput(latin1(stdout));
+  } catch (error) {
+    if (error instanceof Problem) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,4 @@
+import { cli } from './cli.ts';
+import { createNodeHost } from './host/node.ts';
+
+await cli(createNodeHost());

@@ -1,0 +1,193 @@
+/**
+ * The agent's version inside a guest image: from osbuilder's summary file, else out of the agent's binary.
+ *
+ * The summary, /var/lib/osbuilder/osbuilder.yaml (formats 0.0.1 and 0.0.2), is written by one shell script of osbuilder and
+ * always has the same form, so it is read line by line: that takes no longer on a hostile file than on a real one.
+ * In a binary only `X.Y.Z[-alphaN|-rcN]-<40 hex>[-dirty]` can be relied on: it stands there in Go and in Rust builds
+ * from git, while bare numbers drown in those of Rust's crates.
+ */
+
+import { parseVersion, type Version } from '../version.ts';
+import { find, fromLatin1, latin1, utf8 } from './bytes.ts';
+import { type FileSystem, type Inode, pieces, readFile, resolve } from './filesystem.ts';
+import * as limits from './limits.ts';
+import type { Budget } from './source.ts';
+
+export const summaryPath = '/var/lib/osbuilder/osbuilder.yaml';
+/** The second when it was built with AGENT_INIT=yes: the agent is moved there. */
+export const agentPaths = ['/usr/bin/kata-agent', '/sbin/init'] as const;
+
+export interface Agent {
+  readonly version: Version;
+  readonly source: 'osbuilder.yaml' | 'agent-binary';
+  /** Inside the image. */
+  readonly path: string;
+}
+
+/** What a summary says of the agent's version: its text, or undefined when it does not say ("unknown" included). */
+export function versionInSummary(summary: Uint8Array): string | undefined {
+  const text = utf8(summary) ?? latin1(summary);
+  let isInAgent = false;
+  let indentation: string | undefined;
+  for (const line of text.split(/\r?\n/)) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const margin = /^[ \t]*/.exec(line)?.[0] ?? '';
+    if (margin === '') {
+      isInAgent = /^agent:\s*(#.*)?$/.test(line);
+      indentation = undefined;
+      continue;
+    }
+    if (!isInAgent) continue;
+    indentation ??= margin;
+    if (margin !== indentation) continue;
+    const value = /^version:[ \t]+(.*)$/.exec(line.slice(margin.length))?.[1];
+    if (value === undefined) continue;
+    const plain = unquoted(value);
+    return plain === '' || plain === 'unknown' || plain === '<<unknown>>' ? undefined : plain;
+  }
+  return undefined;
+}
+
+function unquoted(value: string): string {
+  const quoted = /^"([^"]*)"|^'([^']*)'/.exec(value);
+  if (quoted !== null) return (quoted[1] ?? quoted[2] ?? '').trim();
+  return value.replace(/\s+#.*$/, '').trim();
+}
+
+const dash = 0x2d;
+const commitLength = 40;
+/** `999.999.999-alpha999` and some more. */
+const versionLength = 32;
+const dirty = fromLatin1('-dirty');
+const upxMark = fromLatin1('UPX!');
+
+function isHex(byte: number | undefined): boolean {
+  return byte !== undefined && ((byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66));
+}
+
+/** What stands behind the dash at the most. */
+const dashReach = 1 + commitLength + dirty.length;
+
+/** Collects the versions with a commit that stand in a stream of bytes. */
+export class VersionSearch {
+  readonly #found = new Set<string>();
+  /** The end of the last piece: a version may stand across two. */
+  #tail = new Uint8Array(0);
+  #isFirst = true;
+  /** Whether the program is packed by upx, so that nothing can be found in it. */
+  isPacked = false;
+
+  add(piece: Uint8Array): void {
+    const bytes = new Uint8Array(this.#tail.length + piece.length);
+    bytes.set(this.#tail);
+    bytes.set(piece, this.#tail.length);
+    // upx leaves its mark behind the ELF headers.
+    if (this.#isFirst) this.isPacked = find(bytes.subarray(0, 1024), upxMark) !== -1;
+    this.#isFirst = false;
+    this.#scan(bytes, Math.max(0, this.#tail.length - dashReach + 1), bytes.length - dashReach);
+    this.#tail = bytes.slice(Math.max(0, bytes.length - versionLength - dashReach));
+  }
+
+  /** Looks at the dashes from `from` to `last`. */
+  #scan(bytes: Uint8Array, from: number, last: number): void {
+    for (let at = bytes.indexOf(dash, from); at !== -1 && at <= last; at = bytes.indexOf(dash, at + 1)) {
+      // Nearly every dash fails at its first neighbours.
+      let digits = 1;
+      while (digits <= commitLength && isHex(bytes[at + digits])) digits += 1;
+      if (digits <= commitLength) continue;
+      const before = latin1(bytes.subarray(Math.max(0, at - versionLength), at));
+      const number = /(?<![0-9.])[0-9]+\.[0-9]+\.[0-9]+(?:-(?:alpha|rc)[0-9]+)?$/.exec(before)?.[0];
+      if (number === undefined) continue;
+      const end = at + 1 + commitLength;
+      const isDirty = find(bytes.subarray(end, end + dirty.length), dirty) === 0;
+      this.#found.add(number + latin1(bytes.subarray(at, end)) + (isDirty ? '-dirty' : ''));
+    }
+  }
+
+  /** The one version found, after the last piece; undefined when there is none, or when there are several. */
+  result(): Version | undefined {
+    this.#scan(this.#tail, Math.max(0, this.#tail.length - dashReach + 1), this.#tail.length);
+    const versions = [...this.#found].map(parseVersion).filter((version) => version !== undefined);
+    const [first] = versions;
+    return versions.every((version) => version.order === first?.order) ? first : undefined;
+  }
+}
+
+export interface AgentFacts {
+  readonly agent: Agent | null;
+  /** An extension image has neither an agent nor an init, and should not. */
+  readonly kind: 'guest' | 'extension';
+  /** Why no version is known, in words; null when one is. */
+  readonly unknown: string | null;
+  /** With `deep`: the version in the binary when it is another than the summary's. */
+  readonly contradiction: Version | null;
+}
+
+/** How the bytes of an agent's binary are had: at once from a disk, in a second pass from a compressed initrd. */
+export type Content = (path: string, inode: Inode) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+/** In pieces of 1 MiB: one system call each, and still little memory. */
+export const contentFromInode: Content = (_path, inode) => pieces(inode, 1024 * 1024, limits.agentBytes);
+
+/** Throws the readers' errors when the image is broken; a missing file is no error. */
+export async function findAgent(
+  filesystem: FileSystem,
+  budget: Budget,
+  deep: boolean,
+  content: Content = contentFromInode,
+): Promise<AgentFacts> {
+  const summary = readSummary(filesystem);
+  const stated = summary === undefined ? undefined : versionInSummary(summary);
+  const version = stated === undefined ? undefined : parseVersion(stated);
+  const fromSummary: Agent | null =
+    version === undefined ? null : { version, source: 'osbuilder.yaml', path: summaryPath };
+  if (fromSummary !== null && !deep) {
+    return { agent: fromSummary, kind: 'guest', unknown: null, contradiction: null };
+  }
+
+  const reasons: string[] = [];
+  if (summary === undefined) reasons.push(`${summaryPath} is not in the image`);
+  else if (stated === undefined) reasons.push(`${summaryPath} does not say it`);
+  else if (version === undefined) reasons.push(`${summaryPath} says ${shortened(stated)}, which is no version`);
+
+  let isGuest = summary !== undefined;
+  let fromBinary: Agent | null = null;
+  for (const path of agentPaths) {
+    const inode = resolve(filesystem, path);
+    if (inode?.kind !== 'file') continue;
+    isGuest = true;
+    const search = new VersionSearch();
+    for await (const piece of content(path, inode)) {
+      budget.checkTime(path);
+      search.add(piece);
+    }
+    const found = search.result();
+    if (found !== undefined) {
+      fromBinary = { version: found, source: 'agent-binary', path };
+      break;
+    }
+    reasons.push(
+      search.isPacked ? `${path} is packed with UPX, which hides its version` : `${path} does not name its version`,
+    );
+  }
+  const agent = fromSummary ?? fromBinary;
+  return {
+    agent,
+    kind: isGuest ? 'guest' : 'extension',
+    unknown: agent === null && isGuest ? reasons.join('; ') : null,
+    contradiction:
+      fromSummary !== null && fromBinary !== null && fromSummary.version.order !== fromBinary.version.order
+        ? fromBinary.version
+        : null,
+  };
+}
+
+function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+function readSummary(filesystem: FileSystem): Uint8Array | undefined {
+  const inode = resolve(filesystem, summaryPath);
+  if (inode === undefined) return undefined;
+  return readFile(filesystem, summaryPath, limits.summaryBytes);
+}

@@ -1,0 +1,94 @@
+/**
+ * One guest image, whatever its form: what it is, which agent it holds, or what is wrong with it.
+ */
+
+import { Problem, type ProblemKind, Unsupported } from '../errors.ts';
+import type { File, Host } from '../host/host.ts';
+import { resolvePath } from '../host/rooted.ts';
+import type { Version } from '../version.ts';
+import { type Agent, findAgent } from './agent.ts';
+import { findFileSystem, readLayout } from './disk.ts';
+import type { FileSystem } from './filesystem.ts';
+import { Budget, Source } from './source.ts';
+
+export interface ImageFacts {
+  /** As the configuration or the caller names it. */
+  readonly path: string;
+  /** Its symlinks followed. */
+  readonly resolvedPath: string;
+  readonly form: 'disk' | 'initrd' | null;
+  readonly table: 'mbr' | 'gpt' | 'none' | null;
+  readonly dax: boolean | null;
+  /** How many the table holds. */
+  readonly partitions: number | null;
+  /** The number of the one that was read. */
+  readonly partition: number | null;
+  /** Where the filesystem begins, in bytes. */
+  readonly offset: number | null;
+  readonly filesystem: FileSystem['type'] | null;
+  readonly compression: 'gzip' | 'zstd' | 'xz' | 'lz4' | 'bzip2' | null;
+  readonly agent: Agent | null;
+  readonly kind: 'guest' | 'extension';
+  /** Why the agent's version is not known though the image could be read; else null. */
+  readonly unknown: string | null;
+  /** The version in the agent's binary when the summary names another. */
+  readonly contradiction: Version | null;
+  readonly notes: readonly string[];
+  readonly problem: { readonly kind: ProblemKind; readonly message: string } | null;
+}
+
+const nothing = {
+  form: null,
+  table: null,
+  dax: null,
+  partitions: null,
+  partition: null,
+  offset: null,
+  filesystem: null,
+  compression: null,
+  agent: null,
+  kind: 'guest',
+  unknown: null,
+  contradiction: null,
+  notes: [],
+  problem: null,
+} as const;
+
+export interface ReadOptions {
+  /** Milliseconds on the host's clock. */
+  readonly deadline: number;
+  /** Read the agent's binary too, even when the summary names the version. */
+  readonly deep?: boolean;
+}
+
+/** Never throws for what the image is or is not: that is its `problem`. */
+export async function readImage(host: Host, path: string, options: ReadOptions): Promise<ImageFacts> {
+  let facts: ImageFacts = { ...nothing, path, resolvedPath: path };
+  let file: File | undefined;
+  try {
+    facts = { ...facts, resolvedPath: resolvePath(host, '', path) };
+    file = host.open(facts.resolvedPath);
+    const source = new Source(file, new Budget(host, options.deadline));
+    if (source.length === 0) throw new Unsupported(`${path} is empty`);
+    const layout = readLayout(source);
+    facts = { ...facts, form: 'disk', table: layout.table, dax: layout.dax, partitions: layout.partitions.length };
+    const found = findFileSystem(source, layout);
+    if (found === undefined) {
+      const where = layout.table === 'none' ? 'it' : `any of its ${layout.partitions.length} partitions`;
+      throw new Unsupported(`${path}: no ext4, xfs or erofs filesystem in ${where}`);
+    }
+    facts = { ...facts, partition: found.partition?.number ?? null, offset: found.offset };
+    const filesystem = found.open();
+    facts = { ...facts, filesystem: filesystem.type, notes: filesystem.notes };
+    return { ...facts, ...(await findAgent(filesystem, source.budget, options.deep === true)) };
+  } catch (error) {
+    return { ...facts, problem: problemOf(error) };
+  } finally {
+    file?.close();
+  }
+}
+
+function problemOf(error: unknown): { kind: ProblemKind; message: string } {
+  if (error instanceof Problem) return { kind: error.kind, message: error.message };
+  throw error;
+}

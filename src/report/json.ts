@@ -1,0 +1,104 @@
+/**
+ * Schema 1. Within a schema keys are never removed or renamed; what is not known is null, never absent.
+ */
+
+import type { Report } from '../check.ts';
+import type { Image, Runtime } from '../judge/judge.ts';
+import type { ImageFacts } from '../read/image.ts';
+import { printable } from './printable.ts';
+import { overrideFor } from './text.ts';
+
+export const schema = 1;
+
+/** JSON escapes only some of what a terminal obeys, and this document is often just looked at. */
+function document(value: unknown): string {
+  return `${JSON.stringify(value, null, 2).replace(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
+}
+
+function imageObject(image: ImageFacts, usedBy: readonly string[], incoming: Image['incoming'] = null): object {
+  const { agent, problem } = image;
+  const stated = incoming?.version;
+  const fromPackage =
+    stated === undefined
+      ? null
+      : { version: stated.text, commit: stated.commit, source: 'package', path: incoming?.package ?? null };
+  const fromImage =
+    agent === null
+      ? null
+      : { version: agent.version.text, commit: agent.version.commit, source: agent.source, path: agent.path };
+  return {
+    path: image.path,
+    resolvedPath: image.resolvedPath,
+    form: image.form,
+    table: image.table,
+    dax: image.dax,
+    partitions: image.partitions,
+    partition: image.partition,
+    offset: image.offset,
+    filesystem: image.filesystem,
+    compression: image.compression,
+    agent: incoming === null ? fromImage : fromPackage,
+    kind: image.kind,
+    problem: problem === null ? null : { kind: problem.kind, message: printable(problem.message, 1000) },
+    usedBy,
+  };
+}
+
+export function imagesJson(images: readonly ImageFacts[]): string {
+  return document({ schema, images: images.map((image) => imageObject(image, [])) });
+}
+
+function shown(runtime: Runtime | undefined, place: 'path' | 'package'): object | null {
+  if (runtime === undefined || (runtime.versionText === null && runtime.source === 'none')) return null;
+  return {
+    version: runtime.version?.text ?? runtime.versionText,
+    [place]: place === 'package' ? runtime.name : runtime.source,
+    source: place === 'package' ? runtime.source : runtime.name,
+  };
+}
+
+export function reportJson(report: Report, exitCode: number): string {
+  const { state, findings, verdict } = report;
+  const requirement = state.runtimes.find((runtime) => runtime.requirement !== null)?.requirement ?? null;
+  return document({
+    schema,
+    verdict,
+    exitCode,
+    runtime: {
+      installed: shown(
+        state.runtimes.find(({ isIncoming }) => !isIncoming),
+        'path',
+      ),
+      incoming: shown(
+        state.runtimes.find(({ isIncoming }) => isIncoming),
+        'package',
+      ),
+    },
+    requirement: requirement === null ? null : { range: requirement.range.text, source: requirement.source },
+    images: state.images.map((image) =>
+      imageObject(
+        image.facts,
+        image.usedBy.map(({ path }) => path),
+        image.incoming,
+      ),
+    ),
+    // Not looked for yet: null says that nothing is known, 0 would say that none runs.
+    sandboxes: { running: null, ids: [] },
+    findings: findings.map((finding) => ({
+      code: finding.code,
+      severity: finding.severity,
+      title: finding.title,
+      detail: [
+        ...finding.facts.map(
+          ({ label, value, from }) => `${label} ${value}${from === '' ? '' : `, ${from.replaceAll('\n', ', ')}`}`,
+        ),
+        finding.consequence,
+      ]
+        .map((part) => printable(part, 1000))
+        .join('; '),
+      affects: finding.affects,
+      remedy: finding.remedy,
+      override: overrideFor(finding.code, state.manager),
+    })),
+  });
+}

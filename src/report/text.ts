@@ -1,0 +1,129 @@
+/**
+ * What a person reads. A block has six parts: what was stopped and by whom; the versions and the range; where each came from;
+ * what would break; commands to copy; the override with its code.
+ */
+
+import type { Report } from '../check.ts';
+import type { Fact, Finding, FindingKind } from '../judge/findings.ts';
+import { imageFact, runtimeFact } from '../judge/judge.ts';
+import type { ImageFacts } from '../read/image.ts';
+import { printable } from './printable.ts';
+
+export interface TextOptions {
+  readonly color: boolean;
+  /** The package manager that is stopped by a block; null by hand. */
+  readonly manager: string | null;
+}
+
+const labelWidth = 13;
+const valueWidth = 28;
+
+const colors = { block: '\u001b[1;31m', warn: '\u001b[1;33m', info: '\u001b[1m', off: '\u001b[0m' } as const;
+
+function paint(text: string, color: keyof typeof colors, options: TextOptions): string {
+  return options.color ? `${colors[color]}${text}${colors.off}` : text;
+}
+
+function row(label: string, text: string): string {
+  return `  ${label.padEnd(labelWidth - 2)} ${text}`;
+}
+
+function factRows(fact: Fact): string[] {
+  const [first = '', ...rest] = fact.from.split('\n').map((line) => printable(line));
+  const value = printable(fact.value);
+  const gap = ' '.repeat(labelWidth + 1 + valueWidth);
+  const isWide = value.length >= valueWidth && first !== '';
+  return [
+    row(fact.label, isWide ? value : value.padEnd(valueWidth) + first).trimEnd(),
+    ...(isWide ? [first, ...rest] : rest).map((line) => gap + line),
+  ];
+}
+
+function heading(finding: Finding, options: TextOptions): string {
+  const { severity, code } = finding;
+  const stopped = options.manager === null ? 'blocked' : `stopped ${options.manager}`;
+  const word = { block: stopped, warn: 'warning', info: 'note' }[severity];
+  return `kata-check: ${paint(word, severity, options)}: ${finding.title}  [${code}]`;
+}
+
+export function overrideFor(code: string, manager: string | null): string {
+  const configured = `allow[] = ${code}  in /etc/kata-check.conf`;
+  return manager === 'apt'
+    ? `apt -o KataCheck::Allow=${code} …   or  ${configured}`
+    : `--allow ${code}   or  ${configured}`;
+}
+
+function findingText(finding: Finding, options: TextOptions): string {
+  const { remedy, severity } = finding;
+  return [
+    heading(finding, options),
+    '',
+    ...finding.facts.flatMap(factRows),
+    row(severity === 'block' ? 'would break' : 'means', printable(finding.consequence)),
+    row('fix', printable(remedy.text)),
+    ...remedy.commands.map((command) => row('', printable(command))),
+    ...(severity === 'block' ? [row('override', overrideFor(finding.code, options.manager))] : []),
+    '',
+  ].join('\n');
+}
+
+/** Empty when there is nothing to say. `isHook`: silence unless there is a finding. */
+export function reportText(report: Report, options: TextOptions, isHook: boolean): string {
+  const { findings, state, verdict } = report;
+  const blocks = findings.filter(({ severity }) => severity === 'block');
+  const others = findings.filter(({ severity }) => severity !== 'block');
+  const parts = [...others, ...blocks].map((finding) => findingText(finding, options));
+  if (isHook) return verdict === 'block' ? `${parts.join('\n')}\nNothing was changed.\n` : parts.join('\n');
+  if (findings.length > 0) return parts.join('\n');
+  if (state.images.length === 0) {
+    const what =
+      state.runtimes.length === 0 ? 'nothing of Kata Containers is installed' : 'no guest image is configured';
+    return `kata-check: ${what}: nothing to check\n`;
+  }
+  const facts = [...state.runtimes.map(runtimeFact), ...state.images.map(imageFact)];
+  return `${[`kata-check: ${paint('fits', 'info', options)}: every guest image fits the Kata runtime`, '', ...facts.flatMap(factRows)].join('\n')}\n`;
+}
+
+const tables = { mbr: 'MBR', gpt: 'GPT', none: 'no partition table' } as const;
+
+/** What `kata-check image` says of one image. */
+export function imageText(image: ImageFacts): string {
+  const rows: [string, string][] = [];
+  if (image.resolvedPath !== image.path) rows.push(['resolves to', image.resolvedPath]);
+  if (image.form === 'disk' && image.table !== null) {
+    const partitions =
+      image.table === 'none' ? '' : `, ${image.partitions} partition${image.partitions === 1 ? '' : 's'}`;
+    rows.push(['form', `disk, ${tables[image.table]}${partitions}${image.dax === true ? ', DAX header' : ''}`]);
+  }
+  if (image.form === 'initrd') rows.push(['form', `initrd, ${image.compression ?? 'not compressed'}`]);
+  if (image.filesystem !== null && image.form === 'disk') {
+    const where = image.partition === null ? '' : ` in partition ${image.partition}`;
+    rows.push(['filesystem', `${image.filesystem}${where}, from byte ${image.offset}`]);
+  }
+  const { agent, problem } = image;
+  if (problem !== null) rows.push(['problem', `${problem.kind}: ${problem.message}`]);
+  else if (agent !== null) rows.push(['agent', `${agent.version.text}  (${agent.source}, ${agent.path})`]);
+  else if (image.kind === 'extension') rows.push(['agent', 'none: an extension image, which needs none']);
+  else rows.push(['agent', `unknown: ${image.unknown ?? 'no version was found'}`]);
+  if (agent !== null && agent.version.commit !== null) rows.push(['commit', agent.version.commit]);
+  if (image.contradiction !== null)
+    rows.push(['contradicts', `the agent's binary says ${image.contradiction.text}  [KC105]`]);
+  for (const note of image.notes) rows.push(['note', note]);
+  return [printable(image.path), ...rows.map(([label, text]) => row(label, printable(text))), ''].join('\n');
+}
+
+/** What `kata-check explain CODE` says. */
+export function explainText(kind: FindingKind): string {
+  const wrap = (text: string): string => text.replace(/(.{1,76})(?: +|$)/g, '  $1\n');
+  return [
+    `${kind.code}  ${kind.title}`,
+    `  default: ${kind.severity}`,
+    '',
+    wrap(kind.meaning),
+    wrap(kind.remedy),
+    `  To be warned instead of blocked:  --allow ${kind.code}`,
+    `                                    apt -o KataCheck::Allow=${kind.code} …`,
+    `                                    allow[] = ${kind.code}  in /etc/kata-check.conf`,
+    '',
+  ].join('\n');
+}

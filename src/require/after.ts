@@ -1,0 +1,308 @@
+/**
+ * The state after the transaction: which runtimes and which guest images will be there. Without a transaction, what is there now.
+ *
+ * Which package is the runtime, which the image? First that speaks: it carries one of the fields; it owns, or its payload
+ * brings, a runtime program or a configured image; its name is listed. One package can be both.
+ */
+
+import type { Request } from '../check.ts';
+import { Problem } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import type { Image, Runtime, State } from '../judge/judge.ts';
+import {
+  type ConfiguredImage,
+  type Installation,
+  locateInstallation,
+  namesOf,
+  runtimePrograms,
+} from '../locate/installation.ts';
+import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
+import { askProgram } from '../locate/runtimes.ts';
+import { readImage } from '../read/image.ts';
+import { parseVersion } from '../version.ts';
+import { type DebFields, debPaths, readDebFields } from './deb.ts';
+import { requirementOf } from './requirement.ts';
+import { isReinstall, type PackageChange } from './transaction.ts';
+
+export interface After {
+  readonly state: State;
+  /** Problems on the way that are no findings of their own. */
+  readonly warnings: readonly string[];
+}
+
+/** What comes in with one package, as far as Kata is concerned. */
+interface Incoming {
+  readonly change: PackageChange;
+  readonly name: string;
+  readonly versionText: string | null;
+  readonly fields: DebFields | null;
+  /** Runtime programs and configured images that the installed version owns or the new one brings. */
+  readonly paths: ReadonlySet<string>;
+  readonly isRuntime: boolean;
+  readonly isImage: boolean;
+}
+
+/** `host` is the real one, `rooted` the one below `request.root`. Throws Io, LimitExceeded. */
+export async function stateAfter(host: Host, rooted: Host, request: Request): Promise<After> {
+  const steps = (request.transaction?.changes ?? []).filter(
+    (change) => change.action !== 'configure' && !isReinstall(change),
+  );
+  const nothing: After = { state: { runtimes: [], images: [], manager: null, onlyChanges: true }, warnings: [] };
+  if (request.transaction !== null && (steps.length === 0 || !concernsKata(rooted, request, steps))) return nothing;
+
+  const node = new Node(host, rooted, request, locateInstallation(rooted));
+  await node.askPackages(steps);
+  const incoming: Incoming[] = [];
+  for (const step of steps) {
+    if (step.action === 'remove' || step.archive === null) continue;
+    const found = await node.examine(step, step.archive);
+    if (found !== undefined) incoming.push(found);
+  }
+  const removed = new Set(steps.filter(({ action }) => action === 'remove').map(({ name }) => name));
+  const images = await node.images(incoming, removed);
+  const runtimes = await node.runtimes(incoming, removed, images);
+  return {
+    state: {
+      runtimes,
+      images,
+      manager: request.transaction?.manager ?? null,
+      onlyChanges: request.transaction !== null,
+    },
+    warnings: node.warnings,
+  };
+}
+
+/** Cheap, as this is asked in every run of a package manager: nothing is opened, no program is run. */
+function concernsKata(rooted: Host, request: Request, steps: readonly PackageChange[]): boolean {
+  const { runtimePackages, imagePackages } = request.config;
+  const names = new Set([...runtimePackages, ...imagePackages].map(({ value }) => value));
+  return (
+    steps.some(({ name }) => names.has(name) || name.includes('kata')) ||
+    runtimePrograms.some(({ path }) => rooted.status(path) !== undefined)
+  );
+}
+
+class Node {
+  readonly warnings: string[] = [];
+  readonly #host: Host;
+  readonly #rooted: Host;
+  readonly #request: Request;
+  readonly #installation: Installation;
+  /** The images to be judged, with the names under which a package can own them. */
+  readonly #images: readonly (ConfiguredImage & { readonly names: readonly string[] })[];
+  #packages: readonly InstalledPackage[] = [];
+
+  constructor(host: Host, rooted: Host, request: Request, installation: Installation) {
+    this.#host = host;
+    this.#rooted = rooted;
+    this.#request = request;
+    this.#installation = installation;
+    for (const { problem } of installation.configurations) if (problem !== null) this.warnings.push(problem);
+    const known = new Map(installation.images.map(({ path, usedBy }) => [path, usedBy]));
+    for (const { value, from } of request.config.images) {
+      known.set(value, [...(known.get(value) ?? []), { path: from, prefix: null }]);
+    }
+    const chosen = request.images.length > 0 ? request.images : [...known.keys()];
+    this.#images = chosen.map((path) => ({ path, usedBy: known.get(path) ?? [], names: namesOf(rooted, path) }));
+  }
+
+  /** Owners of runtime programs and images, and what is installed of the packages that change. */
+  async askPackages(steps: readonly PackageChange[]): Promise<void> {
+    const { root, config, deadline } = this.#request;
+    const names = [...config.runtimePackages, ...config.imagePackages].map(({ value }) => value);
+    const paths = [
+      ...this.#installation.programs.map(({ path }) => path),
+      ...this.#images.flatMap((image) => image.names),
+    ];
+    const asked = [...new Set([...names, ...steps.map(({ name }) => name)])];
+    this.#packages = await installedPackages(this.#host, root, [...new Set(paths)], asked, deadline);
+  }
+
+  /** Undefined when the package has nothing to do with Kata. */
+  async examine(change: PackageChange, archive: string): Promise<Incoming | undefined> {
+    const { config, deadline } = this.#request;
+    const isListed = (list: readonly { readonly value: string }[], name: string): boolean =>
+      list.some(({ value }) => value === name);
+    const installed = this.#packages.find(({ name }) => name === change.name);
+    const isNamed =
+      change.name.includes('kata') ||
+      isListed(config.runtimePackages, change.name) ||
+      isListed(config.imagePackages, change.name);
+    const isKnown =
+      installed !== undefined &&
+      (installed.agentRequires !== null || installed.agentVersion !== null || installed.owns.length > 0);
+    // An upgrade of something that had nothing to do with Kata still has not; a new package says so in its fields.
+    if (!isNamed && !isKnown && change.oldVersion !== null) return undefined;
+
+    let fields: DebFields | null = null;
+    try {
+      fields = await readDebFields(this.#host, archive, deadline);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (isNamed || isKnown) this.warnings.push(`the incoming package cannot be read: ${error.message}`);
+    }
+    const declares = fields !== null && (fields.agentRequires !== null || fields.agentVersion !== null);
+    if (!isNamed && !isKnown && !declares) return undefined;
+    const name = fields?.package ?? change.name;
+    const owned = this.#packages.find((known) => known.name === name)?.owns ?? [];
+    const paths = new Set(owned.length > 0 ? owned : await this.#broughtBy(archive));
+    const isProgram = (path: string): boolean => runtimePrograms.some((program) => program.path === path);
+    return {
+      change,
+      name,
+      versionText: change.newVersion ?? fields?.version ?? null,
+      fields,
+      paths,
+      isRuntime:
+        (fields?.agentRequires ?? null) !== null ||
+        [...paths].some(isProgram) ||
+        isListed(config.runtimePackages, name),
+      isImage:
+        (fields?.agentVersion ?? null) !== null ||
+        [...paths].some((path) => !isProgram(path)) ||
+        isListed(config.imagePackages, name),
+    };
+  }
+
+  /** Runtime programs and configured images in a package's payload. */
+  async #broughtBy(archive: string): Promise<string[]> {
+    const wanted = new Set([...runtimePrograms.map(({ path }) => path), ...this.#images.flatMap(({ names }) => names)]);
+    const brought: string[] = [];
+    try {
+      for await (const path of debPaths(this.#host, archive, this.#request.deadline)) {
+        if (wanted.has(path)) brought.push(path);
+      }
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.warnings.push(`the payload of the incoming package cannot be read: ${error.message}`);
+    }
+    return brought;
+  }
+
+  async images(incoming: readonly Incoming[], removed: ReadonlySet<string>): Promise<Image[]> {
+    const images: Image[] = [];
+    for (const { path, usedBy, names } of this.#images) {
+      const comes = incoming.findLast(({ isImage, paths }) => isImage && names.some((name) => paths.has(name)));
+      const owner = this.#packages.find(({ owns }) => names.some((name) => owns.includes(name)))?.name ?? null;
+      const versionText = comes?.fields?.agentVersion ?? null;
+      images.push({
+        usedBy,
+        package: comes?.name ?? owner,
+        incoming:
+          comes === undefined
+            ? null
+            : {
+                package: `${comes.name} ${comes.versionText ?? ''}`.trim(),
+                versionText,
+                version: versionText === null ? undefined : parseVersion(versionText),
+              },
+        removedBy: comes === undefined && owner !== null && removed.has(owner) ? owner : null,
+        facts: await readImage(this.#rooted, path, { deadline: this.#request.deadline }),
+      });
+    }
+    return images;
+  }
+
+  async runtimes(
+    incoming: readonly Incoming[],
+    removed: ReadonlySet<string>,
+    images: readonly Image[],
+  ): Promise<Runtime[]> {
+    const { to, requires, config, transaction } = this.#request;
+    const coming = incoming.filter(({ isRuntime }) => isRuntime).map((found) => this.#incomingRuntime(found));
+    if (to !== null) {
+      coming.push({
+        name: config.runtimePackages[0]?.value ?? 'kata-runtime',
+        versionText: to,
+        version: parseVersion(to),
+        isIncoming: true,
+        source: '--to',
+        prefix: null,
+        replaces: null,
+        ...requirementOf({ option: requires, declared: undefined, version: parseVersion(to), versionText: to, config }),
+      });
+    }
+    const replaced = new Set(incoming.filter(({ isRuntime }) => isRuntime).map(({ name }) => name));
+    const isReplaced = ({ name, prefix }: { name: string; prefix: string | null }): boolean =>
+      to !== null ||
+      replaced.has(name) ||
+      coming.some((runtime) => runtime.prefix !== null && runtime.prefix === prefix);
+    const staying: Runtime[] = [];
+    const imagesChange =
+      transaction === null || images.some((image) => image.incoming !== null || image.removedBy !== null);
+    if (imagesChange && to === null) {
+      for (const runtime of await this.#installedRuntimes()) {
+        if (!isReplaced(runtime) && !removed.has(runtime.name)) staying.push(runtime);
+      }
+    }
+    const all = [...coming, ...staying];
+    if (all.length > 0 || transaction !== null || images.length === 0) return all;
+    return [this.#unknownRuntime()];
+  }
+
+  #incomingRuntime({ name, versionText, fields, paths, change }: Incoming): Runtime {
+    const version = versionText === null ? undefined : parseVersion(versionText);
+    const declared = fields?.agentRequires ?? null;
+    return {
+      name,
+      versionText,
+      version,
+      isIncoming: true,
+      source: change.archive ?? name,
+      prefix: runtimePrograms.find(({ path }) => paths.has(path))?.prefix ?? null,
+      replaces: change.oldVersion ?? this.#packages.find((known) => known.name === name)?.version ?? null,
+      ...requirementOf({
+        option: this.#request.requires,
+        declared: declared === null ? undefined : { text: declared, from: 'its field Kata-Agent-Requires' },
+        version,
+        versionText,
+        config: this.#request.config,
+      }),
+    };
+  }
+
+  /** One for each prefix: its first program speaks for it. */
+  async #installedRuntimes(): Promise<Runtime[]> {
+    const { config, requires, root, deadline } = this.#request;
+    const runtimes: Runtime[] = [];
+    for (const { path, prefix } of this.#installation.programs) {
+      if (runtimes.some((runtime) => runtime.prefix === prefix)) continue;
+      const owner = this.#packages.find(({ owns }) => owns.includes(path));
+      const versionText = owner?.version ?? (root === '' ? await askProgram(this.#host, path, deadline) : null);
+      const version = versionText === null ? undefined : parseVersion(versionText);
+      const declared = owner?.agentRequires ?? null;
+      runtimes.push({
+        name: owner?.name ?? path,
+        versionText,
+        version,
+        isIncoming: false,
+        source: path,
+        prefix,
+        replaces: null,
+        ...requirementOf({
+          option: requires,
+          declared: declared === null ? undefined : { text: declared, from: `declared by ${owner?.name ?? path}` },
+          version,
+          versionText,
+          config,
+        }),
+      });
+    }
+    return runtimes;
+  }
+
+  /** There are images but no runtime: without --requires that is a finding, not silence. */
+  #unknownRuntime(): Runtime {
+    const { config, requires } = this.#request;
+    return {
+      name: config.runtimePackages[0]?.value ?? 'kata-runtime',
+      versionText: null,
+      version: undefined,
+      isIncoming: false,
+      source: 'none',
+      prefix: null,
+      replaces: null,
+      ...requirementOf({ option: requires, declared: undefined, version: undefined, versionText: null, config }),
+    };
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What apt tells a hook of DPkg::Pre-Install-Pkgs, in protocol versions 1, 2 and 3 (apt.conf(5); apt-pkg/deb/dpkgpm.cc).
+ *
+ * 1: the path of each archive, a line each; removals are not told.
+ * 2 and 3: `VERSION 2`, apt's configuration as `key=value` lines, an empty line, then for each step
+ *   2: `name old <|=|> new path`
+ *   3: `name old oldarch oldmultiarch <|=|> new newarch newmultiarch path`
+ * with `-` for no version, `**CONFIGURE**` or `**REMOVE**` in place of the path, which reaches to the end of the line.
+ * The configuration may hold passwords: only the keys named here are looked at, and none of it is ever shown.
+ */
+
+import { Corrupt, Unsupported } from '../errors.ts';
+import type { PackageChange, Transaction } from './transaction.ts';
+
+const steps = {
+  2: /^(?<name>\S+) (?<old>\S+) [<=>] (?<new>\S+) (?<what>.+)$/,
+  3: /^(?<name>\S+) (?<old>\S+) \S+ \S+ [<=>] (?<new>\S+) \S+ \S+ (?<what>.+)$/,
+} as const;
+
+/** Throws Corrupt (a line that is none of the above, by its number), Unsupported (a newer protocol). */
+export function parseAptHook(input: string): Transaction {
+  const version = /^VERSION ([0-9]{1,4})\n/.exec(input)?.[1];
+  if (version === undefined) {
+    const changes = input
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line, index): PackageChange => {
+        if (!line.startsWith('/'))
+          throw new Corrupt(`apt's hook input, line ${index + 1}: neither a path nor a version`);
+        return { name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line };
+      });
+    return { manager: 'apt', root: '', changes, mode: null, allow: [] };
+  }
+  const step = steps[Number(version) as keyof typeof steps];
+  if (step === undefined) throw new Unsupported(`version ${version} of apt's hook protocol`);
+
+  const headerEnd = input.indexOf('\n\n');
+  if (headerEnd === -1) throw new Corrupt("apt's hook input has no empty line behind its configuration");
+  const header = input.slice(0, headerEnd + 1);
+  const firstLine = header.split('\n').length + 1;
+  const changes = input
+    .slice(headerEnd + 2)
+    .split('\n')
+    .flatMap((line, index): PackageChange[] => {
+      if (line === '') return [];
+      const groups = step.exec(line)?.groups;
+      if (groups === undefined)
+        throw new Corrupt(`apt's hook input, line ${firstLine + index}: not a step of version ${version}`);
+      const { name = '', old, new: next, what = '' } = groups;
+      const marker = what === '**CONFIGURE**' || what === '**REMOVE**' ? what : null;
+      return [
+        {
+          name,
+          oldVersion: old === '-' ? null : (old ?? null),
+          newVersion: next === '-' ? null : (next ?? null),
+          action: marker === null ? 'unpack' : marker === '**REMOVE**' ? 'remove' : 'configure',
+          archive: marker === null ? what : null,
+        },
+      ];
+    });
+  return {
+    manager: 'apt',
+    root: rootOf(header),
+    changes,
+    mode: values(header, 'KataCheck::Mode').at(-1) ?? null,
+    // `-o KataCheck::Allow=KC101,KC301` and the list form `-o KataCheck::Allow::=KC101`.
+    allow: [...values(header, 'KataCheck::Allow'), ...values(header, 'KataCheck::Allow::')]
+      .flatMap((value) => value.split(','))
+      .map((code) => code.trim())
+      .filter((code) => code !== ''),
+  };
+}
+
+/** Without reading the archive: `/path/name_version_arch.deb`. */
+function nameOfArchive(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1).split('_', 1)[0] ?? '';
+}
+
+/** The values of one key. apt's option names know no case; keys and values come with some bytes as %XX. */
+function values(header: string, key: string): string[] {
+  const found: string[] = [];
+  const lower = header.toLowerCase();
+  const line = `\n${key.toLowerCase()}=`;
+  for (let at = lower.indexOf(line); at !== -1; at = lower.indexOf(line, at + 1)) {
+    const start = at + line.length;
+    found.push(unquoted(header.slice(start, header.indexOf('\n', start))));
+  }
+  return found;
+}
+
+function unquoted(text: string): string {
+  return text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+/** apt works on another root only when it tells dpkg so. */
+function rootOf(header: string): string {
+  const options = [...values(header, 'DPkg::Options'), ...values(header, 'DPkg::Options::')];
+  const root = options
+    .map((option) => /^--(?:root|instdir)=(\/.*)$/.exec(option)?.[1])
+    .findLast((path) => path !== undefined);
+  return (root ?? '').replace(/\/+$/, '');
+}

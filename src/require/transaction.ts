@@ -1,0 +1,30 @@
+/**
+ * What a package manager is about to do. Every adapter turns its input into one of these and nothing more.
+ */
+
+export interface PackageChange {
+  readonly name: string;
+  /** Before; null when it was not installed, or when the manager does not say. */
+  readonly oldVersion: string | null;
+  /** After; null when it is removed, or when only the archive says. */
+  readonly newVersion: string | null;
+  readonly action: 'unpack' | 'configure' | 'remove';
+  /** The .deb or .rpm that comes in. */
+  readonly archive: string | null;
+}
+
+export interface Transaction {
+  /** As the message names it: "apt". */
+  readonly manager: string;
+  /** The root that is changed; "" for the real one. */
+  readonly root: string;
+  readonly changes: readonly PackageChange[];
+  /** What the user gave on the manager's own command line, for this run only. */
+  readonly mode: string | null;
+  readonly allow: readonly string[];
+}
+
+/** Both sides of it are the same version: nothing that could stop to fit. */
+export function isReinstall(change: PackageChange): boolean {
+  return change.action === 'unpack' && change.oldVersion !== null && change.oldVersion === change.newVersion;
+}

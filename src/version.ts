@@ -1,0 +1,92 @@
+/**
+ * Versions of Kata Containers as its agents, runtimes and packages write them, and ranges of them.
+ *
+ * Agents and programs: `X.Y.Z[-alphaN|-rcN][-<40 hex commit>][-dirty]`, `v` in front allowed, `git describe` tails too.
+ * Vendors: `3.19.1.kata3`, `3.15.0.aks0`, `3.2.0.azl5`. Packages: `1:3.2.0-1`, `1.7.0~alpha1+git.717a30b-29`,
+ * `1.5.0.git+3dd4c9f-41`, `3.21.0-1.fc41`. What is not of these forms is undefined: "unknown", never a mismatch.
+ */
+
+// Not the whole of semver: what is loaded at start is paid on every run of apt.
+import Range from 'semver/classes/range.js';
+import SemVer from 'semver/classes/semver.js';
+
+export interface Version {
+  /** What takes part in the order: `1.6.0-rc.2`. */
+  readonly order: string;
+  /** As people write it: `1.6.0-rc2`. */
+  readonly text: string;
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+  /** 40 hex digits. */
+  readonly commit: string | null;
+  readonly isDirty: boolean;
+}
+
+/** semver's own limit for a version; also what keeps the expressions below cheap on hostile input. */
+const lengthLimit = 256;
+
+const grammar = new RegExp(
+  [
+    '^(?:[0-9]{1,9}:)?v?',
+    '(?<major>0|[1-9][0-9]{0,8})\\.(?<minor>0|[1-9][0-9]{0,8})\\.(?<patch>0|[1-9][0-9]{0,8})',
+    // A package writes `~` where a release writes `-`, so that it sorts before the release.
+    '(?:[-~](?<stage>alpha|beta|rc)\\.?(?<number>[0-9]{1,9}))?',
+    '(?<vendor>\\.[A-Za-z][A-Za-z0-9]*)?',
+    '(?<tail>[-+~.][0-9A-Za-z.+~_-]*)?$',
+  ].join(''),
+);
+
+const commitTail = /-(?<commit>[0-9a-f]{40})(?=$|[^0-9a-f])/;
+
+/** Undefined for what is of no known form. */
+export function parseVersion(text: string): Version | undefined {
+  const trimmed = text.trim();
+  if (trimmed.length > lengthLimit) return undefined;
+  const groups = grammar.exec(trimmed)?.groups;
+  if (groups === undefined) return undefined;
+  const { major = '', minor = '', patch = '', stage, number, vendor, tail = '' } = groups;
+  // 3.2.0.1 and 3.2.0~20240101 say something about the order that is not known here.
+  if (vendor === undefined && (/^\.[0-9]/.test(tail) || tail.startsWith('~'))) return undefined;
+  const base = `${major}.${minor}.${patch}`;
+  return {
+    order: stage === undefined ? base : `${base}-${stage}.${Number(number)}`,
+    text: stage === undefined ? base : `${base}-${stage}${Number(number)}`,
+    major: Number(major),
+    minor: Number(minor),
+    patch: Number(patch),
+    commit: commitTail.exec(tail)?.groups?.commit ?? null,
+    isDirty: /-dirty$/.test(tail),
+  };
+}
+
+/** A range of versions, as its author wrote it and as semver reads it. */
+export interface VersionRange {
+  readonly text: string;
+  readonly range: Range;
+}
+
+/** `rc2` and `alpha10` of Kata's versions, as semver orders them: `rc.2`, `alpha.10`. */
+function normalized(range: string): string {
+  return range.replace(/-(alpha|beta|rc)([0-9]+)/g, '-$1.$2');
+}
+
+/** A semver range, pre-releases included. Undefined when it is none; an empty one is none either. */
+export function parseRange(text: string): VersionRange | undefined {
+  const trimmed = text.trim();
+  if (trimmed === '' || trimmed.length > lengthLimit) return undefined;
+  try {
+    return { text: trimmed, range: new Range(normalized(trimmed), { includePrerelease: true }) };
+  } catch {
+    return undefined;
+  }
+}
+
+export function isInRange(version: Version, range: VersionRange): boolean {
+  return range.range.test(new SemVer(version.order));
+}
+
+/** Negative when `a` is the older one. */
+export function compareVersions(a: Version, b: Version): number {
+  return new SemVer(a.order).compare(b.order);
+}
