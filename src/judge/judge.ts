@@ -146,7 +146,7 @@ export function judge(state: State, policy: Policy): Judgement {
         facts: [runtimeFact(runtime), imageFact(image)],
         consequence: requirement.isRule
           ? `perhaps: nothing declares that agent ${agent.text} works with runtime ${runtime.version?.text ?? '?'}`
-          : `agent ${agent.text} is not among the agents that this runtime works with: ${requirement.range.text}`,
+          : `containers may fail to start or at a later call: this runtime works with agent ${requirement.range.text}, not ${agent.text}`,
         affects,
         remedy: remedyFor(runtime, image, state.manager),
       });
