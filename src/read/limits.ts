@@ -21,3 +21,15 @@ export const walkSteps = 1_000_000;
 export const summaryBytes = 1024 * 1024;
 /** Bytes of an agent binary that are searched for its version. */
 export const agentBytes = 256 * 1024 * 1024;
+/** Bytes that come out of one decompressor. The largest initrd known, of Kata 2.3.0, has 113 MB and unpacks to some 400 MB. */
+export const decompressedBytes = 2 * 1024 * 1024 * 1024;
+/** Headers in all archives of one initrd, and directories only named in a path. Real ones have 5,000 to 30,000 in all. */
+export const initrdEntries = 200_000;
+/** Bytes of all paths and symbolic links of one initrd. 30,000 entries have about 2 MB. */
+export const initrdNameBytes = 16 * 1024 * 1024;
+/** Bytes of contents kept from a compressed initrd while it passes: a few files named like the summary. */
+export const initrdKeptBytes = 4 * 1024 * 1024;
+/** Compressed segments of one initrd, each of which costs a process. dracut and initramfs-tools make one. */
+export const initrdSegments = 16;
+/** Zero bytes in a row between the archives of an initrd. Real padding is up to a block, or a disk's alignment. */
+export const initrdPadding = 64 * 1024 * 1024;

@@ -1,0 +1,695 @@
+/**
+ * Initrds: cpio archives in the newc (070701) and crc (070702) forms, plain or compressed, several in a row. Format:
+ * Linux, Documentation/driver-api/early-userspace/buffer-format.rst; where it is silent, this follows what the kernel's
+ * init/initramfs.c does, since the guest's kernel unpacks the same bytes: later entries win, a file is written through the
+ * hard links it has, a directory that is not empty is never replaced, paths go through symbolic links made before.
+ * Otherwise than the kernel: a directory missing on the way to an entry is made (a note says so).
+ * Not read: the older cpio forms (odc, binary), and the checksums of the crc form.
+ */
+
+import { Corrupt, LimitExceeded, Unsupported } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { latin1 } from './bytes.ts';
+import {
+  type Compression,
+  type CompressionName,
+  compressionOf,
+  DecompressorFailed,
+  decompress,
+  firstNonZero,
+  isCpio,
+  magicSize,
+  skipZeros,
+} from './decompress.ts';
+import { type FileSystem, type Inode, type InodeKind, pieces, resolve } from './filesystem.ts';
+import * as limits from './limits.ts';
+import type { Source } from './source.ts';
+
+const headerSize = 110;
+const trailer = 'TRAILER!!!';
+/** Where each field of eight hexadecimal digits that is used here stands in a header. */
+const field = { inode: 6, mode: 14, links: 38, size: 54, deviceMajor: 62, deviceMinor: 70, nameSize: 94 } as const;
+/** One read of a plain archive: a header and its name, and what small entries follow. */
+const readAhead = 512;
+/** Pieces of a plain file's content. */
+const pieceSize = 1024 * 1024;
+
+export interface Initrd {
+  readonly filesystem: FileSystem;
+  /** Of the last compressed segment; null when all archives are plain. */
+  readonly compression: CompressionName | null;
+  /**
+   * The content of a file of `filesystem`, in pieces. For a compressed initrd this decompresses its segment once more,
+   * and ending the loop early ends the decompressor. Throws as `openInitrd`.
+   */
+  stream(file: Inode): AsyncIterable<Uint8Array>;
+}
+
+/** Whether the source begins like an initrd: a cpio header, or a compressed stream. Throws Io, Unsupported (lzma, lzo). */
+export function isInitrd(source: Source): boolean {
+  if (source.length < magicSize) return false;
+  const head = source.read(0, magicSize, 'initrd').data;
+  return isCpio(head) || compressionOf(head) !== undefined;
+}
+
+/**
+ * Reads all archives of an initrd, each compressed segment in one pass. `Inode.read` of a file from a compressed segment
+ * works only for the `wanted` paths (symbolic links followed), up to limits.summaryBytes each; for all others there is `stream`.
+ * Throws Corrupt (with the byte's position in the plain stream), Unsupported, LimitExceeded, Io, and NotFound when the
+ * decompressor is not installed.
+ */
+export async function openInitrd(
+  host: Pick<Host, 'stream'>,
+  source: Source,
+  wanted: readonly string[] = [],
+): Promise<Initrd> {
+  const names = new Set(wanted.map((path) => path.slice(path.lastIndexOf('/') + 1)));
+  const tree = new Tree(source, names);
+  let compression: CompressionName | null = null;
+  let segments = 0;
+  let at = skipZeros(source, 0, limits.initrdPadding);
+  if (at === undefined) throw new Corrupt(`${source.path} holds nothing but zeros`);
+  while (at !== undefined) {
+    const head = source.read(at, Math.min(magicSize, source.length - at), 'initrd').data;
+    let end: number | undefined;
+    if (isCpio(head)) {
+      const cursor = new SourceCursor(source, at);
+      await readArchive(cursor, tree, { source, compression: undefined, offset: 0 });
+      end = cursor.position;
+    } else {
+      const form = compressionOf(head);
+      if (form === undefined && compression !== null) {
+        tree.note(`what stands behind the last archive, from byte ${at} of the file on, is none and was not read`);
+        break;
+      }
+      if (form === undefined) throw unknownForm(head, `byte ${at} of ${source.path}`, at === 0);
+      segments += 1;
+      if (segments > limits.initrdSegments) {
+        throw new LimitExceeded(`${source.path}: more than ${limits.initrdSegments} compressed segments`);
+      }
+      compression = form.name;
+      end = await readSegment(host, source, form, at, tree);
+    }
+    at = end === undefined ? undefined : skipZeros(source, end, limits.initrdPadding);
+  }
+  const filesystem: FileSystem = { type: 'cpio', root: tree.root, notes: tree.notes() };
+  const stream = (file: Inode): AsyncIterable<Uint8Array> => contentOf(host, file);
+  for (const path of wanted) {
+    const file = resolve(filesystem, path);
+    if (!(file instanceof RegularFile) || file.kept !== undefined || file.size > limits.summaryBytes) continue;
+    if (file.segment.compression !== undefined) file.kept = await joined(stream(file), file.size);
+  }
+  return { filesystem, compression, stream };
+}
+
+function unknownForm(head: Uint8Array, where: string, isFirst: boolean): Error {
+  const text = latin1(head);
+  if (text === '070707') return new Unsupported(`${where}: a cpio archive in the odc form (070707)`);
+  if (head[0] === 0xc7 && head[1] === 0x71) return new Unsupported(`${where}: a cpio archive in the old binary form`);
+  const message = `${where}: neither a cpio header nor a compressed stream`;
+  return isFirst ? new Unsupported(message) : new Corrupt(message);
+}
+
+async function joined(chunks: AsyncIterable<Uint8Array>, size: number): Promise<Uint8Array> {
+  const all = new Uint8Array(size);
+  let at = 0;
+  for await (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+/** Reads the archives of a compressed segment. Returns where what follows begins in the file; undefined when nothing does. */
+async function readSegment(
+  host: Pick<Host, 'stream'>,
+  source: Source,
+  compression: Compression,
+  offset: number,
+  tree: Tree,
+): Promise<number | undefined> {
+  const cursor = new StreamCursor(host, source, compression, offset);
+  const segment: Segment = { source, compression, offset };
+  try {
+    let archives = 0;
+    while (await cursor.skipZeros()) {
+      await readArchive(cursor, tree, segment, archives === 0);
+      archives += 1;
+    }
+    if (archives === 0) throw cursor.failure ?? new Corrupt(`${cursor.what}: no archive in ${cursor.position} bytes`);
+    return followingPlace(source, compression, offset, cursor, tree);
+  } finally {
+    await cursor.close();
+  }
+}
+
+/**
+ * The programs take segments of their own form that follow at once; at anything else they stop with an error, bzip2 without
+ * one. A segment of known end makes that no error.
+ */
+function followingPlace(
+  source: Source,
+  compression: Compression,
+  offset: number,
+  cursor: StreamCursor,
+  tree: Tree,
+): number | undefined {
+  const { failure } = cursor;
+  // gzip says which of both it is; the other programs' segments tell their length themselves, so that it need not be believed.
+  const isKnown = compression.name === 'gzip' || compression.name === 'bzip2';
+  const isTrailing = failure !== undefined && /trailing garbage/.test(failure.message);
+  if (failure === undefined && compression.name !== 'bzip2') return undefined;
+  if (failure !== undefined && isKnown && !isTrailing) throw failure;
+  const end = compression.findEnd(source, offset, cursor.position);
+  if (end !== undefined && end < source.length) return end;
+  if (failure !== undefined && !isKnown) throw failure;
+  if (end === undefined)
+    tree.note(`what stands behind the ${compression.name} segment from byte ${offset} on was not read`);
+  return undefined;
+}
+
+async function* contentOf(host: Pick<Host, 'stream'>, file: Inode): AsyncGenerator<Uint8Array> {
+  if (!(file instanceof RegularFile)) throw new Corrupt(`a ${file.kind} in an initrd has no content`);
+  const { segment, size } = file;
+  if (file.kept !== undefined) yield file.kept;
+  else if (segment.compression === undefined) yield* pieces(file, pieceSize);
+  else {
+    const cursor = new StreamCursor(host, segment.source, segment.compression, segment.offset);
+    try {
+      const start = cursor.skip(file.at);
+      if (start !== undefined) await start;
+      for (let left = size; left > 0; ) {
+        const piece = await cursor.some(left);
+        left -= piece.length;
+        yield piece;
+      }
+    } finally {
+      await cursor.close();
+    }
+  }
+}
+
+/** A place in a plain stream of archives. What is there at once comes without a promise: there are tens of thousands of headers. */
+interface Cursor {
+  /** In bytes. */
+  readonly position: number;
+  /** Names the stream in messages. */
+  readonly what: string;
+  /** The next `length` bytes, maybe as a view; the caller bounds them. Throws Corrupt at the end. */
+  take(length: number): Uint8Array | Promise<Uint8Array>;
+  /** Passes over `length` bytes. Throws Corrupt at the end. */
+  skip(length: number): Promise<void> | undefined;
+}
+
+/** Skips by seeking: of a file's content nothing is read. */
+class SourceCursor implements Cursor {
+  position: number;
+  readonly what: string;
+  readonly #source: Source;
+  #buffer: Uint8Array = new Uint8Array(0);
+  /** Where `#buffer` stands in the source. */
+  #start = 0;
+
+  constructor(source: Source, position: number) {
+    this.#source = source;
+    this.position = position;
+    this.what = `cpio archive in ${source.path}`;
+  }
+
+  take(length: number): Uint8Array {
+    const { position } = this;
+    if (position < this.#start || position + length > this.#start + this.#buffer.length) {
+      this.#check(length);
+      const wanted = Math.min(Math.max(length, readAhead), this.#source.length - position);
+      this.#buffer = this.#source.read(position, wanted, this.what).data;
+      this.#start = position;
+    }
+    this.position = position + length;
+    return this.#buffer.subarray(position - this.#start, position - this.#start + length);
+  }
+
+  skip(length: number): undefined {
+    this.#check(length);
+    this.position += length;
+  }
+
+  #check(length: number): void {
+    const { position } = this;
+    if (position + length > this.#source.length) {
+      const end = `the file has ${this.#source.length} bytes`;
+      throw new Corrupt(`${this.what}: bytes ${position} to ${position + length} are needed, but ${end}`);
+    }
+  }
+}
+
+const empty = new Uint8Array(0);
+
+class StreamCursor implements Cursor {
+  position = 0;
+  readonly what: string;
+  /** Why the decompressor stopped, when its data was bad. */
+  failure: DecompressorFailed | undefined;
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #source: Source;
+  #chunk: Uint8Array = empty;
+  /** Where the next byte stands in `#chunk`. */
+  #at = 0;
+
+  constructor(host: Pick<Host, 'stream'>, source: Source, compression: Compression, offset: number) {
+    this.#source = source;
+    this.what = `${compression.name} stream from byte ${offset} of ${source.path}`;
+    this.#chunks = decompress(host, compression, source, offset)[Symbol.asyncIterator]();
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
+
+  take(length: number): Uint8Array | Promise<Uint8Array> {
+    const end = this.#at + length;
+    if (end > this.#chunk.length) return this.#collect(length);
+    const bytes = this.#chunk.subarray(this.#at, end);
+    this.#at = end;
+    this.position += length;
+    return bytes;
+  }
+
+  async #collect(length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const piece = await this.some(length - done);
+      bytes.set(piece, done);
+      done += piece.length;
+    }
+    return bytes;
+  }
+
+  skip(length: number): Promise<void> | undefined {
+    const end = this.#at + length;
+    if (end > this.#chunk.length) return this.#skipOn(length);
+    this.#at = end;
+    this.position += length;
+    return undefined;
+  }
+
+  async #skipOn(length: number): Promise<void> {
+    for (let left = length; left > 0; ) left -= (await this.some(left)).length;
+  }
+
+  /** At least one and at most `limit` of the next bytes. Throws Corrupt at the end. */
+  async some(limit: number): Promise<Uint8Array> {
+    if (this.#at === this.#chunk.length && !(await this.#next())) {
+      const reason = this.failure === undefined ? '' : ` (${this.failure.message})`;
+      throw new Corrupt(`${this.what}: breaks off at byte ${this.position} of the plain stream${reason}`);
+    }
+    const piece = this.#chunk.subarray(this.#at, this.#at + limit);
+    this.#at += piece.length;
+    this.position += piece.length;
+    return piece;
+  }
+
+  /** Whether anything but zeros follows; then it is the next. */
+  async skipZeros(): Promise<boolean> {
+    const start = this.position;
+    for (;;) {
+      const place = firstNonZero(this.#chunk, this.#at);
+      const skipped = (place === -1 ? this.#chunk.length : place) - this.#at;
+      this.#at += skipped;
+      this.position += skipped;
+      if (place !== -1) return true;
+      if (this.position - start > limits.initrdPadding) {
+        throw new LimitExceeded(`${this.what}: more than ${limits.initrdPadding} bytes of zeros from byte ${start}`);
+      }
+      if (!(await this.#next())) return false;
+    }
+  }
+
+  /** Gets the next chunk that holds anything; false at the end. */
+  async #next(): Promise<boolean> {
+    this.#source.budget.checkTime(this.what);
+    this.#at = 0;
+    this.#chunk = empty;
+    try {
+      while (this.#chunk.length === 0) {
+        const step = await this.#chunks.next();
+        if (step.done === true) return false;
+        this.#chunk = step.value;
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof DecompressorFailed)) throw error;
+      this.failure = error;
+      return false;
+    }
+  }
+}
+
+/** The value of each hexadecimal digit by its character; -1 for every other. */
+const digits = new Int8Array(256).fill(-1);
+for (const [value, character] of [...'0123456789abcdef'].entries()) {
+  digits[character.charCodeAt(0)] = value;
+  digits[character.toUpperCase().charCodeAt(0)] = value;
+}
+
+function hexadecimal(header: Uint8Array, offset: number, cursor: Cursor): number {
+  let value = 0;
+  for (let at = offset; at < offset + 8; at += 1) {
+    const digit = digits[header[at] as number] as number;
+    if (digit < 0) {
+      const start = cursor.position - headerSize;
+      throw new Corrupt(`${cursor.what}: the header at byte ${start} has no hexadecimal digit at its byte ${at}`);
+    }
+    value = value * 16 + digit;
+  }
+  return value;
+}
+
+/** To the next multiple of four. */
+function padding(length: number): number {
+  return (4 - (length % 4)) % 4;
+}
+
+const formatMask = 0xf000;
+const kinds: Readonly<Record<number, InodeKind>> = { 16384: 'directory', 32768: 'file', 40960: 'symlink' };
+
+/** Reads one archive, up to its trailer and the padding of that. */
+async function readArchive(cursor: Cursor, tree: Tree, segment: Segment, isFirst = false): Promise<void> {
+  /** What the kernel keeps until the trailer: the first file of each number that has several names. */
+  const linked = new Map<string, Node>();
+  const start = cursor.position;
+  for (;;) {
+    const place = cursor.position;
+    const got = cursor.take(headerSize);
+    const header = got instanceof Promise ? await got : got;
+    if (!isCpio(header)) {
+      const isStart = place === start && isFirst;
+      if (isStart)
+        throw unknownForm(header.subarray(0, magicSize), `${cursor.what}: byte ${place} of what is in it`, true);
+      throw new Corrupt(`${cursor.what}: no cpio header at byte ${place} of the plain stream`);
+    }
+    const mode = hexadecimal(header, field.mode, cursor);
+    const size = hexadecimal(header, field.size, cursor);
+    const nameSize = hexadecimal(header, field.nameSize, cursor);
+    const kind = kinds[mode & formatMask] ?? 'other';
+    let identity: string | undefined;
+    if (kind !== 'directory' && hexadecimal(header, field.links, cursor) > 1) {
+      const fields = [field.deviceMajor, field.deviceMinor, field.inode];
+      identity = [mode & formatMask, ...fields.map((offset) => hexadecimal(header, offset, cursor))].join(':');
+    }
+    if (nameSize < 1 || nameSize > limits.pathBytes) {
+      throw new Corrupt(`${cursor.what}: the header at byte ${place} has a name of ${nameSize} bytes`);
+    }
+    const named = cursor.take(nameSize + padding(headerSize + nameSize));
+    const nameBytes = named instanceof Promise ? await named : named;
+    // The name is a C string: what stands behind its end is none of it.
+    const nameEnd = nameBytes.indexOf(0);
+    if (nameEnd === -1 || nameEnd >= nameSize) {
+      throw new Corrupt(`${cursor.what}: the name of the header at byte ${place} has no end`);
+    }
+    const path = latin1(nameBytes.subarray(0, nameEnd));
+    tree.count(nameEnd);
+    if (path === trailer) {
+      if (size !== 0) throw new Corrupt(`${cursor.what}: the trailer at byte ${place} has ${size} bytes of content`);
+      return;
+    }
+    const at = cursor.position;
+    const isText = kind === 'symlink' && size <= limits.pathBytes;
+    const isKept = kind === 'file' && segment.compression !== undefined && tree.keeps(path, size);
+    let content: Uint8Array | undefined;
+    if (isText || isKept) {
+      const taken = cursor.take(size);
+      // A view into a chunk would hold all of that chunk in memory.
+      content = (taken instanceof Promise ? await taken : taken).slice();
+    }
+    const skipped = cursor.skip((content === undefined ? size : 0) + padding(size));
+    if (skipped !== undefined) await skipped;
+
+    if (kind === 'symlink') tree.addLink(path, content);
+    else if (kind === 'directory') tree.addDirectory(path, size);
+    else if (kind === 'other' && size > 0) tree.leaveOut();
+    else {
+      const first = identity === undefined ? undefined : linked.get(identity);
+      const node = first === undefined ? tree.place(path, kind) : tree.put(path, first);
+      if (identity !== undefined && node !== undefined) linked.set(identity, node);
+      // Without content, a further name of a file leaves it as it is.
+      if (node instanceof RegularFile && (first === undefined || size > 0)) tree.fill(node, size, segment, at, content);
+    }
+  }
+}
+
+/** Where a file's content comes from: the plain source, or a compressed segment of it. */
+interface Segment {
+  readonly source: Source;
+  readonly compression: Compression | undefined;
+  /** Of a compressed segment in the source, in bytes. */
+  readonly offset: number;
+}
+
+abstract class Node implements Inode {
+  abstract readonly kind: InodeKind;
+  size = 0;
+
+  #wrong(method: string): Corrupt {
+    return new Corrupt(`a ${this.kind} in an initrd has no ${method}`);
+  }
+
+  lookup(_name: string): Inode | undefined {
+    throw this.#wrong('entries');
+  }
+
+  names(): Iterable<string> {
+    throw this.#wrong('entries');
+  }
+
+  target(): string {
+    throw this.#wrong('target');
+  }
+
+  read(_offset: number, _length: number): Uint8Array {
+    throw this.#wrong('content');
+  }
+}
+
+class Directory extends Node {
+  readonly kind = 'directory';
+  readonly #entries = new Map<string, Node>();
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  set(name: string, node: Node): void {
+    this.#entries.set(name, node);
+  }
+
+  override lookup(name: string): Node | undefined {
+    return this.#entries.get(name);
+  }
+
+  override names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+}
+
+class SymbolicLink extends Node {
+  readonly kind = 'symlink';
+  readonly #text: string;
+
+  constructor(text: string) {
+    super();
+    this.#text = text;
+    this.size = text.length;
+  }
+
+  override target(): string {
+    return this.#text;
+  }
+}
+
+/** A device, FIFO or socket. */
+class Special extends Node {
+  readonly kind = 'other';
+}
+
+class RegularFile extends Node {
+  readonly kind = 'file';
+  segment: Segment;
+  /** Where its content begins: in the source, or in the plain stream of a compressed segment. */
+  at = 0;
+  kept: Uint8Array | undefined;
+
+  constructor(segment: Segment) {
+    super();
+    this.segment = segment;
+  }
+
+  override read(offset: number, length: number): Uint8Array {
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.size)) {
+      throw new Corrupt(`a file in an initrd: bytes ${offset} to ${offset + length} of ${this.size}`);
+    }
+    if (this.kept !== undefined) return this.kept.slice(offset, offset + length);
+    const { compression, source } = this.segment;
+    if (compression !== undefined && length > 0) {
+      throw new Unsupported(`a file in a ${compression.name} compressed initrd can be read from its start only`);
+    }
+    return source.read(this.at + offset, length, 'a file in an initrd').data;
+  }
+}
+
+/** Where something can stand in the tree. */
+interface Place {
+  readonly parent: Directory;
+  readonly name: string;
+}
+
+function components(path: string): string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.');
+}
+
+/** What the archives read so far make, under the limits of an initrd. */
+class Tree {
+  readonly root = new Directory();
+  readonly #source: Source;
+  readonly #nothing: Segment;
+  /** Names of files whose content is kept when it passes. */
+  readonly #wanted: ReadonlySet<string>;
+  readonly #notes: string[] = [];
+  #entries = 0;
+  #nameBytes = 0;
+  #keptBytes = 0;
+  #leftOut = 0;
+  #implied = 0;
+
+  constructor(source: Source, wanted: ReadonlySet<string>) {
+    this.#source = source;
+    this.#nothing = { source, compression: undefined, offset: 0 };
+    this.#wanted = wanted;
+  }
+
+  note(text: string): void {
+    this.#notes.push(text);
+  }
+
+  notes(): readonly string[] {
+    const notes = [...this.#notes];
+    if (this.#implied > 0) notes.push(`${this.#implied} directories are in no archive of the initrd but in paths`);
+    if (this.#leftOut > 0) notes.push(`${this.#leftOut} entries of the initrd were left out, as the kernel does`);
+    return notes;
+  }
+
+  /** Counts an entry with a name of so many bytes. Throws LimitExceeded (entries, names, time). */
+  count(nameBytes: number): void {
+    this.#entries += 1;
+    this.#nameBytes += nameBytes;
+    const { path, budget } = this.#source;
+    if (this.#entries > limits.initrdEntries) {
+      throw new LimitExceeded(`${path}: an initrd of more than ${limits.initrdEntries} entries`);
+    }
+    if (this.#nameBytes > limits.initrdNameBytes) {
+      throw new LimitExceeded(`${path}: an initrd with more than ${limits.initrdNameBytes} bytes of names`);
+    }
+    budget.checkTime(path);
+  }
+
+  /** An entry that the kernel drops too: nothing can be made at its path, or it has content where there can be none. */
+  leaveOut(): void {
+    this.#leftOut += 1;
+  }
+
+  keeps(path: string, size: number): boolean {
+    if (!this.#wanted.has(path.slice(path.lastIndexOf('/') + 1))) return false;
+    return size <= limits.summaryBytes && this.#keptBytes + size <= limits.initrdKeptBytes;
+  }
+
+  fill(file: RegularFile, size: number, segment: Segment, at: number, content: Uint8Array | undefined): void {
+    this.#keptBytes += (content?.length ?? 0) - (file.kept?.length ?? 0);
+    file.size = size;
+    file.segment = segment;
+    file.at = at;
+    file.kept = content;
+  }
+
+  addDirectory(path: string, size: number): void {
+    if (components(path).length === 0) return;
+    const place = size === 0 ? this.#locate(path) : undefined;
+    if (place === undefined) this.leaveOut();
+    else if (place.parent.lookup(place.name)?.kind !== 'directory') place.parent.set(place.name, new Directory());
+  }
+
+  /** `target` is undefined when it is too long to be one. */
+  addLink(path: string, target: Uint8Array | undefined): void {
+    const text = target === undefined ? '' : latin1(target).replace(/\0.*/s, '');
+    this.#nameBytes += text.length;
+    if (text === '') this.leaveOut();
+    else this.put(path, new SymbolicLink(text));
+  }
+
+  /** The new file or special node at `path`, or the file that is there already; undefined when there can be none. */
+  place(path: string, kind: InodeKind): Node | undefined {
+    const place = this.#locate(path);
+    const there = place?.parent.lookup(place.name);
+    if (kind === 'file' && there instanceof RegularFile) return there;
+    return this.#putAt(place, kind === 'file' ? new RegularFile(this.#nothing) : new Special());
+  }
+
+  /** Returns the node; undefined when there can be none at `path`. */
+  put(path: string, node: Node): Node | undefined {
+    return this.#putAt(this.#locate(path), node);
+  }
+
+  #putAt(place: Place | undefined, node: Node): Node | undefined {
+    const there = place?.parent.lookup(place.name);
+    if (place === undefined || (there instanceof Directory && !there.isEmpty)) {
+      this.leaveOut();
+      return undefined;
+    }
+    place.parent.set(place.name, node);
+    return node;
+  }
+
+  /**
+   * The directory in which `path` stands, symbolic links on the way followed, missing directories made, and its name
+   * there. Undefined when something that is no directory is in the way. `..` stops at the root.
+   */
+  #locate(path: string): Place | undefined {
+    const pending = components(path).reverse();
+    const last = pending.shift();
+    if (last === undefined || last === '..') return undefined;
+    const parents: Directory[] = [];
+    let links = 0;
+    let here = this.root;
+    while (pending.length > 0) {
+      const name = pending.pop();
+      if (name === undefined || name === '' || name === '.') continue;
+      if (name === '..') {
+        here = parents.pop() ?? this.root;
+        continue;
+      }
+      const next = here.lookup(name);
+      if (next === undefined || next instanceof Directory) {
+        parents.push(here);
+        here = next ?? this.#imply(here, name);
+        continue;
+      }
+      if (!(next instanceof SymbolicLink)) return undefined;
+      links += 1;
+      const target = next.target();
+      if (target.startsWith('/')) {
+        here = this.root;
+        parents.length = 0;
+      }
+      pending.push(...target.split('/').reverse());
+      // As in the kernel, too many links are an error of this entry alone.
+      if (links > limits.symlinks || pending.length > limits.pathBytes) return undefined;
+    }
+    return { parent: here, name: last };
+  }
+
+  #imply(parent: Directory, name: string): Directory {
+    this.count(name.length);
+    this.#implied += 1;
+    const made = new Directory();
+    parent.set(name, made);
+    return made;
+  }
+}
