@@ -24,6 +24,7 @@ const magic = {
   superblock: magicNumber('XFSB'),
   inode: 0x494e,
   symlink: magicNumber('XSLM'),
+  logRecord: 0xfeedbabe,
 } as const;
 
 /** Magic numbers of what has another header in version 5. */
@@ -72,6 +73,11 @@ const directoryDataEnd = 32 * 1024 * 1024 * 1024;
 const symlinkBytes = 1024;
 const symlinkHeaderSize = 56;
 const freeTag = 0xffff;
+/** In bytes, whatever the sectors of the disk are. */
+const logSectorSize = 512;
+/** Sectors from the log's end back to its last record: the largest stripe of a log, 256 KiB, twice. */
+const logRecordSectors = 1024;
+const unmountFlag = 0x20; // oh_flags
 
 /** `count` blocks of a file from `logical` on stand at block `physical`, which is undefined when they are zeros. */
 interface Run {
@@ -100,7 +106,9 @@ export function openXfs(source: Source): FileSystem {
   const volume = new Volume(source);
   const root = volume.inode(volume.rootNumber);
   if (root.kind !== 'directory') throw new Corrupt(`xfs inode ${volume.rootNumber}: the root is a ${root.kind}`);
-  const notes = volume.needsRepair ? ['the xfs filesystem is marked as in need of repair'] : [];
+  const notes: string[] = [];
+  if (volume.needsRepair) notes.push('the xfs filesystem is marked as in need of repair');
+  if (!volume.isLogEmpty()) notes.push('the xfs log holds changes that were not written back; they are not seen');
   return { type: 'xfs', root, notes };
 }
 
@@ -115,6 +123,8 @@ class Volume {
   /** Whether a directory's record holds a byte for the kind of the file. */
   readonly hasFileType: boolean;
   readonly rootNumber: number;
+  readonly #logStart: number;
+  readonly #logBlocks: number;
   readonly #inodeSize: number;
   readonly #inodesPerBlock: number;
   readonly #groupCount: number;
@@ -188,6 +198,8 @@ class Volume {
       throw new Corrupt(`xfs superblock: ${groups}, their logarithm ${logGroupBlocks}`);
     }
     this.rootNumber = superblock.u64be(56);
+    this.#logStart = superblock.u64be(48);
+    this.#logBlocks = superblock.u32be(96);
   }
 
   /** The byte where `count` blocks from block `number` on stand, all in one allocation group. */
@@ -203,6 +215,44 @@ class Volume {
 
   readBlock(number: number, what: string): Bytes {
     return this.source.read(this.blockOffset(number, 1, what), this.blockSize, what);
+  }
+
+  /** Whether the last record of the log says that the filesystem was unmounted. A log on another device is taken as empty. */
+  isLogEmpty(): boolean {
+    if (this.#logStart === 0 || this.#logBlocks === 0) return true;
+    const start = this.blockOffset(this.#logStart, this.#logBlocks, 'xfs log');
+    const count = (this.#logBlocks * this.blockSize) / logSectorSize;
+    const sector = (index: number): Bytes =>
+      this.source.read(start + (index % count) * logSectorSize, logSectorSize, `xfs log, sector ${index % count}`);
+    // Each sector begins with the number of the pass over the log that wrote it, or has it behind a record's magic number.
+    const pass = (index: number): number => {
+      const bytes = sector(index);
+      const first = bytes.u32be(0);
+      return first === magic.logRecord ? bytes.u32be(4) : first;
+    };
+    const latest = pass(0);
+    if (latest === 0) return true;
+    // The log ends where the number of the latest pass does.
+    let end = count;
+    if (pass(count - 1) !== latest) {
+      let low = 0;
+      end = count - 1;
+      while (low + 1 < end) {
+        const middle = (low + end) >>> 1;
+        if (pass(middle) === latest) low = middle;
+        else end = middle;
+      }
+    }
+    for (let back = 1; back <= Math.min(logRecordSectors, count); back += 1) {
+      const at = end - back + count;
+      const record = sector(at);
+      if (record.u32be(0) !== magic.logRecord) continue;
+      // One sector of header for each 32 KiB that a record may have; version 1 has one only.
+      const headers = (record.u32be(8) & 2) === 0 ? 1 : Math.max(1, Math.ceil(record.u32be(320) / 32768));
+      const isLast = headers + Math.ceil(record.u32be(12) / logSectorSize) === back;
+      return isLast && record.u32be(40) === 1 && (sector(at + headers).u8(9) & unmountFlag) !== 0;
+    }
+    return false;
   }
 
   inode(number: number): XfsInode {
