@@ -48,6 +48,8 @@ export function parseVersion(text: string): Version | undefined {
   const { major = '', minor = '', patch = '', stage, number, vendor, tail = '' } = groups;
   // 3.2.0.1 and 3.2.0~20240101 say something about the order that is not known here.
   if (vendor === undefined && (/^\.[0-9]/.test(tail) || tail.startsWith('~'))) return undefined;
+  // Nor is 3.2.0-rc, or 3.2.0-rc2foo: older than 3.2.0 at any rate.
+  if (stage === undefined && /^-(?:alpha|beta|rc)/.test(tail)) return undefined;
   const base = `${major}.${minor}.${patch}`;
   return {
     order: stage === undefined ? base : `${base}-${stage}.${Number(number)}`,
@@ -71,10 +73,10 @@ function normalized(range: string): string {
   return range.replace(/-(alpha|beta|rc)([0-9]+)/g, '-$1.$2');
 }
 
-/** A semver range, pre-releases included. Undefined when it is none; an empty one is none either. */
+/** A semver range, pre-releases included. Undefined when it is none; an empty one, or an empty alternative, is none either. */
 export function parseRange(text: string): VersionRange | undefined {
   const trimmed = text.trim();
-  if (trimmed === '' || trimmed.length > lengthLimit) return undefined;
+  if (trimmed.length > lengthLimit || trimmed.split('||').some((part) => part.trim() === '')) return undefined;
   try {
     return { text: trimmed, range: new Range(normalized(trimmed), { includePrerelease: true }) };
   } catch {
