@@ -10,25 +10,23 @@
  */
 
 import { Corrupt, Unsupported } from '../errors.ts';
+import { fromLatin1, utf8 } from '../read/bytes.ts';
 import type { PackageChange, Transaction } from './transaction.ts';
 
 const steps = {
-  2: /^(?<name>\S+) (?<old>\S+) [<=>] (?<new>\S+) (?<what>.+)$/,
-  3: /^(?<name>\S+) (?<old>\S+) \S+ \S+ [<=>] (?<new>\S+) \S+ \S+ (?<what>.+)$/,
+  2: /^(?<name>\S+) (?<old>\S+) [<=>] (?<new>\S+) (?<what>.+)$/s,
+  3: /^(?<name>\S+) (?<old>\S+) \S+ \S+ [<=>] (?<new>\S+) \S+ \S+ (?<what>.+)$/s,
 } as const;
 
 /** Throws Corrupt (a line that is none of the above, by its number), Unsupported (a newer protocol). */
 export function parseAptHook(input: string): Transaction {
   const version = /^VERSION ([0-9]{1,4})\n/.exec(input)?.[1];
   if (version === undefined) {
-    const changes = input
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line, index): PackageChange => {
-        if (!line.startsWith('/'))
-          throw new Corrupt(`apt's hook input, line ${index + 1}: neither a path nor a version`);
-        return { name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line };
-      });
+    const changes = input.split('\n').flatMap((line, index): PackageChange[] => {
+      if (line === '') return [];
+      if (!line.startsWith('/')) throw new Corrupt(`apt's hook input, line ${index + 1}: neither a path nor a version`);
+      return [{ name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line }];
+    });
     return { manager: 'apt', root: '', changes, mode: null, allow: [] };
   }
   const step = steps[Number(version) as keyof typeof steps];
@@ -36,8 +34,8 @@ export function parseAptHook(input: string): Transaction {
 
   const headerEnd = input.indexOf('\n\n');
   if (headerEnd === -1) throw new Corrupt("apt's hook input has no empty line behind its configuration");
-  const header = input.slice(0, headerEnd + 1);
-  const firstLine = header.split('\n').length + 1;
+  const header = input.slice(0, headerEnd).split('\n');
+  const firstLine = header.length + 2;
   const changes = input
     .slice(headerEnd + 2)
     .split('\n')
@@ -77,23 +75,24 @@ function nameOfArchive(path: string): string {
 }
 
 /** The values of one key. apt's option names know no case; keys and values come with some bytes as %XX. */
-function values(header: string, key: string): string[] {
+function values(header: readonly string[], key: string): string[] {
   const found: string[] = [];
-  const lower = header.toLowerCase();
-  const line = `\n${key.toLowerCase()}=`;
-  for (let at = lower.indexOf(line); at !== -1; at = lower.indexOf(line, at + 1)) {
-    const start = at + line.length;
-    found.push(unquoted(header.slice(start, header.indexOf('\n', start))));
+  const wanted = key.toLowerCase();
+  for (const line of header) {
+    if (line[wanted.length] !== '=' || line.slice(0, wanted.length).toLowerCase() !== wanted) continue;
+    found.push(unquoted(line.slice(wanted.length + 1)));
   }
   return found;
 }
 
+/** apt quotes every byte that is not printable ASCII, so that a letter of UTF-8 comes as several. */
 function unquoted(text: string): string {
-  return text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const bytes = text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return /^[\x00-\xff]*$/.test(bytes) ? (utf8(fromLatin1(bytes)) ?? bytes) : bytes;
 }
 
 /** apt works on another root only when it tells dpkg so. */
-function rootOf(header: string): string {
+function rootOf(header: readonly string[]): string {
   const options = [...values(header, 'DPkg::Options'), ...values(header, 'DPkg::Options::')];
   const root = options
     .map((option) => /^--(?:root|instdir)=(\/.*)$/.exec(option)?.[1])
