@@ -1,0 +1,121 @@
+import * as assert from 'uvu/assert';
+import { loadConfig } from '../../src/config.ts';
+import { createNodeHost } from '../../src/host/node.ts';
+import { rootedHost } from '../../src/host/rooted.ts';
+import { type RequirementSources, requirementOf } from '../../src/require/requirement.ts';
+import { parseRange, parseVersion } from '../../src/version.ts';
+import { temporaryFolder, writeTree } from '../images.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('requirements');
+
+function configured(files: Readonly<Record<string, string>>): RequirementSources['config'] {
+  const { config, mistakes } = loadConfig(
+    rootedHost(createNodeHost(), writeTree(temporaryFolder(), files)),
+    undefined,
+    [],
+  );
+  assert.equal([...mistakes], []);
+  return config;
+}
+
+const plain = configured({});
+const main = '/etc/kata-check.conf';
+const lines = configured({ [main]: '[requires]\n3.28 - 3.32 = >=3.27.0 <4.0.0\n4.x = >=4.0.0\n' });
+
+const declared = { text: '>=3.4.0 <3.6.0', from: 'its field Kata-Agent-Requires' };
+const option = parseRange('>=3.0.0');
+
+type Row = readonly [
+  rule: string,
+  sources: Partial<RequirementSources> & { readonly runtime?: string },
+  expected: readonly [range: string, source: string | RegExp, isRule: boolean] | RegExp,
+];
+
+const rows: readonly Row[] = [
+  [
+    '1. the option wins over all',
+    { option, declared, runtime: '3.30.0', config: lines },
+    ['>=3.0.0', '--requires', false],
+  ],
+  ['1. it needs no version', { option }, ['>=3.0.0', '--requires', false]],
+  [
+    '2. the package wins over the configuration',
+    { declared, runtime: '3.30.0', config: lines },
+    ['>=3.4.0 <3.6.0', 'its field Kata-Agent-Requires', false],
+  ],
+  ['2. it needs no version', { declared }, ['>=3.4.0 <3.6.0', 'its field Kata-Agent-Requires', false]],
+  [
+    '2. a package whose range cannot be read has spoken: nothing else is guessed',
+    { declared: { ...declared, text: '(>= 3.4.0)' }, runtime: '3.30.0', config: lines },
+    /^its field Kata-Agent-Requires is no range: \(>= 3\.4\.0\)$/,
+  ],
+  ['2. nor when it is empty', { declared: { ...declared, text: '' }, runtime: '3.30.0' }, /is no range: $/],
+  [
+    '3. the configuration, where it covers the runtime',
+    { runtime: '3.30.0', config: lines },
+    ['>=3.27.0 <4.0.0', `${main}, line 2: [requires] 3.28 - 3.32`, false],
+  ],
+  [
+    '3. its pre-releases and its packaging too',
+    { runtime: '4.0.0~rc1-1', config: lines },
+    ['>=4.0.0', `${main}, line 3: [requires] 4.x`, false],
+  ],
+  [
+    '3. of several lines that cover it, the last',
+    { runtime: '4.1.0', config: configured({ [main]: '[requires]\n4.x = >=4.0.0\n4.1.x = >=4.1.0\n' }) },
+    ['>=4.1.0', /line 3/, false],
+  ],
+  [
+    '3. of several files, the drop-in',
+    {
+      runtime: '4.1.0',
+      config: configured({
+        [main]: '[requires]\n4.1.x = >=4.1.0\n',
+        [`${main}.d/site.conf`]: '[requires]\n4.x = >=4.0.0\n',
+      }),
+    },
+    ['>=4.0.0', /^\/etc\/kata-check\.conf\.d\/site\.conf, line 2/, false],
+  ],
+  [
+    '5. else the rule, by default minor',
+    { runtime: '3.27.2', config: lines },
+    ['>=3.27.0-0 <3.28.0-0', 'rule minor', true],
+  ],
+  [
+    '5. the configured rule',
+    { runtime: '3.27.2', config: configured({ [main]: 'rule = skew=2\n' }) },
+    ['>=3.25.0-0 <3.28.0-0', 'rule skew=2', true],
+  ],
+  ['without a version there is none', { config: lines }, /^its version is not known$/],
+  [
+    'nor with one of no known form',
+    { config: lines, versionText: '3.2.0.1' },
+    /^its version is of no known form: 3\.2\.0\.1$/,
+  ],
+];
+
+for (const [rule, { runtime, ...parts }, expected] of rows) {
+  test(rule, () => {
+    const version = runtime === undefined ? undefined : parseVersion(runtime);
+    const { requirement, requirementProblem } = requirementOf({
+      option: undefined,
+      declared: undefined,
+      config: plain,
+      version,
+      versionText: runtime ?? null,
+      ...parts,
+    });
+    if (expected instanceof RegExp) {
+      assert.is(requirement, null);
+      assert.match(requirementProblem ?? '', expected);
+      return;
+    }
+    const [range, source, isRule] = expected;
+    assert.is(requirementProblem, null);
+    assert.is(requirement?.range.text, range);
+    if (typeof source === 'string') assert.is(requirement?.source, source);
+    else assert.match(requirement?.source ?? '', source);
+    assert.is(requirement?.isRule, isRule);
+  });
+}
