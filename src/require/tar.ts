@@ -133,7 +133,12 @@ function terminated(header: Bytes, offset: number, length: number): string {
 }
 
 function number(header: Bytes, offset: number, length: number): number {
-  if ((header.u8(offset) & 0x80) !== 0) return header.u64be(offset + length - 8);
+  if ((header.u8(offset) & 0x80) !== 0) {
+    const high = header.slice(offset, length - 8).data;
+    if (high[0] !== 0x80 || high.subarray(1).some((byte) => byte !== 0))
+      throw new Corrupt(`${header.what}: the number at byte ${offset} is out of all range`);
+    return header.u64be(offset + length - 8);
+  }
   const text = header.latin1(offset, length).replace(/[\0 ]+/g, '');
   if (!/^[0-7]*$/.test(text)) throw new Corrupt(`${header.what}: ${JSON.stringify(text)} is no octal number`);
   return text === '' ? 0 : Number.parseInt(text, 8);
