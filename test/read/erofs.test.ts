@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { Problem } from '../../src/errors.ts';
 import type { File } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { isErofs, openErofs } from '../../src/read/erofs.ts';
@@ -667,4 +668,476 @@ for (const bits of [9, 10, 11, 12, 13, 14, 15, 16]) {
       for (let at = content.length - 1; at >= 0; at -= 997) assert.is(inode.read(at, 1)[0], content[at], name);
     }
   });
+}
+
+/** All of a small file; of a large one the first 4 MiB and the last byte. */
+function readThrough(inode: Inode): void {
+  for (const piece of pieces(inode, 300_000, 4_000_000)) assert.ok(piece.length > 0);
+  if (inode.size > 0) assert.is(inode.read(inode.size - 1, 1).length, 1);
+}
+
+interface Fault {
+  readonly rule: string;
+  /** The file that is then read; '' when opening must fail. */
+  readonly file: string;
+  /** Changes an image of blocks of 4 KiB. `behind` is where the fields behind the file's inode stand. */
+  readonly change: (image: Buffer, places: { inode: number; behind: number; root: number }) => void;
+  readonly kind: 'corrupt' | 'unsupported' | 'limit-exceeded';
+  readonly message: RegExp;
+}
+
+function directoryOffset(image: Buffer, root: number): number {
+  return image.readUInt32LE(root + 16) * 4096;
+}
+
+const faults: readonly Fault[] = [
+  ...(
+    [
+      [0x80, /feature 48bit$/],
+      [0x100, /feature metabox$/],
+      [0x40000000, /features 0x40000000$/],
+    ] as const
+  ).map(
+    ([bit, message]): Fault => ({
+      rule: `feature 0x${bit.toString(16)}`,
+      file: '',
+      change: (image) => image.writeUInt32LE((0x3f | bit) >>> 0, incompatibleOffset),
+      kind: 'unsupported',
+      message,
+    }),
+  ),
+  ...['lzma', 'deflate', 'zstd', 'compression algorithm 9'].map(
+    (name, index): Fault => ({
+      rule: `a cluster of ${name}`,
+      file: 'full',
+      change: (image, { behind }) => image.writeUInt8([1, 2, 3, 9][index] as number, behind + 6),
+      kind: 'unsupported',
+      message: new RegExp(`^erofs ${name}$`),
+    }),
+  ),
+  {
+    rule: 'a cluster of the second algorithm, zstd',
+    file: 'full',
+    change: (image, { behind }) => image.writeUInt8(0x30, behind + 6),
+    kind: 'unsupported',
+    message: /^erofs zstd$/,
+  },
+  {
+    rule: 'an inode of unknown format',
+    file: 'plain',
+    change: (image, { inode }) => image.writeUInt16LE(0x10, inode),
+    kind: 'unsupported',
+    message: /of format 0x10/,
+  },
+  {
+    rule: 'an unknown data layout',
+    file: 'plain',
+    change: (image, { inode }) => image.writeUInt16LE(5 << 1, inode),
+    kind: 'unsupported',
+    message: /data layout 5/,
+  },
+  {
+    rule: 'chunks with 48-bit numbers',
+    file: 'chunk-map',
+    change: (image, { inode }) => image.writeUInt16LE(0x41, inode + 16),
+    kind: 'unsupported',
+    message: /chunks of format 0x41/,
+  },
+  {
+    rule: 'a chunk on a second device',
+    file: 'chunk-index',
+    change: (image, { behind }) => image.writeUInt16LE(1, behind + 2),
+    kind: 'unsupported',
+    message: /on device 1/,
+  },
+  {
+    rule: 'extent records',
+    file: 'full',
+    change: (image, { behind }) => image.writeUInt16LE(1, behind + 4),
+    kind: 'unsupported',
+    message: /extent records/,
+  },
+  {
+    rule: 'logical clusters of two blocks',
+    file: 'full',
+    change: (image, { behind }) => image.writeUInt8(1, behind + 7),
+    kind: 'unsupported',
+    message: /logical clusters of 8192 bytes/,
+  },
+  ...[0, 8, 17, 255].map(
+    (bits): Fault => ({
+      rule: `blocks of 2^${bits} bytes`,
+      file: '',
+      change: (image) => image.writeUInt8(bits, 1024 + 12),
+      kind: 'corrupt',
+      message: /log2 of the block size/,
+    }),
+  ),
+  {
+    rule: 'directory blocks of 128 KiB',
+    file: '',
+    change: (image) => image.writeUInt8(5, 1024 + 90),
+    kind: 'corrupt',
+    message: /log2 of the directory block size is 17/,
+  },
+  {
+    rule: 'a root behind the end',
+    file: '',
+    change: (image) => image.writeUInt16LE(0xffff, 1024 + 14),
+    kind: 'corrupt',
+    message: /inode 65535: bytes .* outside the image/,
+  },
+  ...[0, 11, 13, 4097, 0xffff].map(
+    (place): Fault => ({
+      rule: `a first name at byte ${place}`,
+      file: 'plain',
+      change: (image, { root }) => image.writeUInt16LE(place, directoryOffset(image, root) + 8),
+      kind: 'corrupt',
+      message: /the first name at byte/,
+    }),
+  ),
+  {
+    rule: 'names that go backwards',
+    file: 'plain',
+    change: (image, { root }) => image.writeUInt16LE(2, directoryOffset(image, root) + 2 * 12 + 8),
+    kind: 'corrupt',
+    message: /the name of entry 1/,
+  },
+  {
+    rule: 'a name behind the end of its block',
+    file: 'plain',
+    change: (image, { root }) => image.writeUInt16LE(0xfff0, directoryOffset(image, root) + 2 * 12 + 8),
+    kind: 'corrupt',
+    message: /the name of entry 1/,
+  },
+  {
+    rule: 'an inode number that no place has',
+    file: 'chunk-index',
+    change: (image, { root }) => image.fill(0xff, directoryOffset(image, root) + 24, directoryOffset(image, root) + 32),
+    kind: 'corrupt',
+    message: /out of all range/,
+  },
+  {
+    rule: 'a directory of 4 GiB',
+    file: 'plain',
+    change: (image, { root }) => image.writeUInt32LE(0xffffffff, root + 8),
+    kind: 'limit-exceeded',
+    message: /directory 1: 4294967295 bytes/,
+  },
+  {
+    rule: 'a file longer than the image',
+    file: 'plain',
+    change: (image, { inode }) => image.writeUInt32LE(0xffffffff, inode + 8),
+    kind: 'corrupt',
+    message: /outside the image/,
+  },
+  {
+    rule: 'inline data over a border of blocks',
+    file: 'inline',
+    change: (image, { inode }) => image.writeUInt32LE(3 * 4096 - 1, inode + 8),
+    kind: 'corrupt',
+    message: /cross a block/,
+  },
+  {
+    rule: 'a compressed file with more indexes than the image has bytes',
+    file: 'full-tail',
+    change: (image, { inode }) => image.writeUInt32LE(0xffffffff, inode + 8),
+    kind: 'corrupt',
+    message: /cluster indexes/,
+  },
+  {
+    rule: 'a first cluster that is no head',
+    file: 'full',
+    change: (image, { behind }) => image.writeUInt16LE(type.nonHead, behind + 16),
+    kind: 'corrupt',
+    message: /cluster 0 points back/,
+  },
+  {
+    rule: 'a cluster that points to itself',
+    file: 'full-end',
+    change: (image, { behind }) => image.writeUInt16LE(0, behind + 16 + 3 * 8 + 4),
+    kind: 'corrupt',
+    message: /cluster 3 points back by 0/,
+  },
+  {
+    rule: 'a cluster that begins behind its end',
+    file: 'full',
+    change: (image, { behind }) => image.writeUInt16LE(4096, behind + 16 + 2),
+    kind: 'corrupt',
+    message: /cluster 0 begins at its byte 4096/,
+  },
+  {
+    rule: 'a cluster that does not end within 12 MiB',
+    file: 'full',
+    change: (image, { inode, behind }) => {
+      image.writeUInt32LE(0x7fffffff, inode + 8);
+      image.fill(u16(type.nonHead, 0, 1, 1), behind + 24, behind + 24 + 3200 * 8);
+    },
+    kind: 'corrupt',
+    message: /has no end within 12582912 bytes/,
+  },
+  {
+    rule: 'a big cluster of no blocks',
+    file: 'full-big',
+    change: (image, { behind }) => image.writeUInt16LE(0x800, behind + 24 + 4),
+    kind: 'corrupt',
+    message: /cluster 1 has no number of blocks/,
+  },
+  {
+    rule: 'a big cluster without a number of blocks',
+    file: 'full-big',
+    change: (image, { behind }) => image.writeUInt16LE(1, behind + 24 + 4),
+    kind: 'corrupt',
+    message: /cluster 1 has no number of blocks/,
+  },
+  {
+    rule: 'a cluster of more than 1 MiB',
+    file: 'full-big',
+    change: (image, { behind }) => image.writeUInt16LE(0x800 | 257, behind + 24 + 4),
+    kind: 'corrupt',
+    message: /from 1052672 encoded ones/,
+  },
+  {
+    rule: 'a number of blocks where none is big',
+    file: 'full',
+    change: (image, { behind }) => image.writeUInt16LE(0x801, behind + 24 + 4),
+    kind: 'corrupt',
+    message: /cluster 1 counts blocks/,
+  },
+  {
+    rule: 'big clusters without the feature',
+    file: 'full-big',
+    change: (image) => image.writeUInt32LE(0x3d, incompatibleOffset),
+    kind: 'corrupt',
+    message: /big clusters, which the superblock does not know/,
+  },
+  {
+    rule: 'compact indexes with big clusters of one algorithm',
+    file: 'compact-big',
+    change: (image, { behind }) => image.writeUInt16LE(0x2, behind + 4),
+    kind: 'corrupt',
+    message: /of one algorithm only/,
+  },
+  ...[0, 4096].map(
+    (length): Fault => ({
+      rule: `an inline cluster of ${length} bytes`,
+      file: 'full-tail',
+      change: (image, { behind }) => image.writeUInt16LE(length, behind + 2),
+      kind: 'corrupt',
+      message: /an inline cluster of/,
+    }),
+  ),
+  {
+    rule: 'stored data longer than their cluster',
+    file: 'shifted',
+    change: (image, { behind }) => image.fill(u16(type.nonHead, 0, 1, 1), behind + 16 + 4 * 8, behind + 16 + 5 * 8),
+    kind: 'corrupt',
+    message: /from 4096 stored ones/,
+  },
+  {
+    rule: 'a fragment without a packed inode',
+    file: 'whole',
+    change: (image) => image.writeUInt32LE(0, 1024 + 96),
+    kind: 'corrupt',
+    message: /no inode that packs them/,
+  },
+  {
+    rule: 'a packed inode that is a fragment of itself',
+    file: 'whole',
+    change: (image, { inode }) => image.writeUInt32LE((inode - 4096) / 32, 1024 + 96),
+    kind: 'corrupt',
+    message: /a fragment of the inode that packs the fragments/,
+  },
+  {
+    rule: 'a packed inode whose end is a fragment',
+    file: 'whole',
+    change: (image, { inode }) => {
+      image.writeUInt32LE((inode - 4096) / 32, 1024 + 96);
+      image.writeUInt32LE(0x80000000, inode + 32 + 4);
+    },
+    kind: 'corrupt',
+    message: /a fragment of the inode that packs the fragments/,
+  },
+  {
+    rule: 'a fragment behind the packed inode',
+    file: 'whole',
+    change: (image, { behind }) => image.writeUInt32LE(0x7fffffff, behind),
+    kind: 'corrupt',
+    message: /bytes 2147483647 to/,
+  },
+  {
+    rule: 'a cluster of zeros',
+    file: 'full',
+    change: (image, { behind }) => {
+      const block = image.readUInt32LE(behind + 20) * 4096;
+      image.fill(0, block, block + 4096);
+    },
+    kind: 'corrupt',
+    message: /cluster at byte 0: nothing but zeros/,
+  },
+  {
+    rule: 'a cluster cut short',
+    file: 'full',
+    change: (image, { behind }) => {
+      const block = image.readUInt32LE(behind + 20) * 4096;
+      image.fill(0x20, block, block + 4093);
+    },
+    kind: 'corrupt',
+    message: /cluster at byte 0: .*lz4/,
+  },
+  {
+    rule: 'a cluster behind the end of the image',
+    file: 'full',
+    change: (image, { behind }) => image.writeUInt32LE(0xfffffff0, behind + 20),
+    kind: 'corrupt',
+    message: /cluster at byte 0: .*outside the image/,
+  },
+];
+
+for (const { rule, file, change, kind, message } of faults) {
+  test(`${rule}: ${kind}`, () => {
+    const maker = everyForm(12);
+    const image = maker.finish();
+    const places = maker.places[file] ?? { inode: 0, behind: 0 };
+    change(image, { ...places, root: maker.places['']?.inode ?? 0 });
+    let seen: unknown;
+    try {
+      const inode = openErofs(openMemory(image)).root.lookup(file);
+      if (inode !== undefined) readThrough(inode);
+    } catch (error) {
+      seen = error;
+    }
+    assert.instance(seen, Problem);
+    assert.is((seen as Problem).kind, kind, (seen as Problem).message);
+    assert.match((seen as Problem).message, message);
+  });
+}
+
+test('a directory that holds itself: a path through it ends', () => {
+  const maker = everyForm(12);
+  const image = maker.finish();
+  const root = maker.places['']?.inode ?? 0;
+  const filesystem = openErofs(openMemory(image));
+  const names = [...filesystem.root.names()];
+  // Entries stand in the order of names, "." and ".." among them.
+  const index = [...names, '.', '..'].sort().indexOf('plain');
+  image.writeUInt32LE(1, directoryOffset(image, root) + index * 12);
+  const looped = openErofs(openMemory(image));
+  assert.is(resolve(looped, `${'/plain'.repeat(200)}/full`)?.size, maker.tree.full?.length);
+  assert.equal([...(resolve(looped, '/plain/plain')?.names() ?? [])], names);
+});
+
+/** Reads what it reaches of an image; only a Problem may come of it. Returns how many inodes were read and how many failed. */
+function readHostile(source: Source): { read: number; failed: number } {
+  let read = 0;
+  let failed = 0;
+  const attempt = (action: () => void) => {
+    try {
+      action();
+      read += 1;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      failed += 1;
+    }
+  };
+  attempt(() => {
+    const waiting: Inode[] = [openErofs(source).root];
+    for (let visited = 0; visited < 100; visited += 1) {
+      const inode = waiting.pop();
+      if (inode === undefined) break;
+      attempt(() => {
+        if (inode.kind === 'symlink') inode.target();
+        if (inode.kind === 'file') readThrough(inode);
+        if (inode.kind !== 'directory') return;
+        let names = 0;
+        for (const name of inode.names()) {
+          names += 1;
+          if (names > 100) break;
+          attempt(() => {
+            const child = inode.lookup(name);
+            if (child !== undefined) waiting.push(child);
+          });
+        }
+      });
+    }
+  });
+  return { read, failed };
+}
+
+const targets = ['the superblock', 'inodes and indexes', 'directories', 'clusters'] as const;
+
+for (const [index, target] of targets.entries()) {
+  for (const bits of [9, 12]) {
+    test(
+      `200 images with blocks of ${1 << bits} bytes, changed in ${target}: read or refused`,
+      () => {
+        const maker = everyForm(bits);
+        const original = maker.finish();
+        const root = maker.places['']?.inode ?? 0;
+        const metadata = Math.ceil(1152 / maker.blockSize) * maker.blockSize;
+        const lastInode = Math.max(...Object.values(maker.places).map(({ behind }) => behind));
+        const directory = original.readUInt32LE(root + 16) * maker.blockSize;
+        const [from, to] = (
+          [
+            [1024, 1152],
+            [metadata, lastInode + 200],
+            [directory, original.length],
+            [metadata + 32_768, directory],
+          ] as const
+        )[index] as readonly [number, number];
+        const next = seeded(20_250_101 + index * 64 + bits);
+        let failed = 0;
+        for (let round = 0; round < 200; round += 1) {
+          const image = Buffer.from(original);
+          for (let change = 0; change <= round % 8; change += 1) {
+            const at = from + (next() % (to - from));
+            // Values at a border are likelier to hurt than any.
+            const value = [0, 1, 0x7f, 0x80, 0xff, next(), (image[at] as number) ^ (1 << (next() % 8)), next()];
+            image[at] = value[next() % value.length] as number;
+          }
+          const started = Date.now();
+          try {
+            if (readHostile(openMemory(image)).failed > 0) failed += 1;
+          } catch (error) {
+            throw new Error(`round ${round}`, { cause: error });
+          }
+          assert.ok(Date.now() - started < 12_000, `round ${round} took ${Date.now() - started} ms`);
+        }
+        assert.ok(failed > 10, `${failed} of 200 were found out`);
+      },
+      { timeout: 300 },
+    );
+  }
+}
+
+// Guest images and hostile files that are not part of kata-check.
+const corpus = process.env.KATA_CHECK_CORPUS;
+if (corpus !== undefined) {
+  for (const [name, offset, agent] of [
+    ['erofs-lz4hc-dax', 3145728, '3.31.0'],
+    ['erofs-no-yaml', 1048576, undefined],
+    ['erofs-gpu-extension', 1048576, undefined],
+  ] as const) {
+    test(
+      `corpus: ${name}`,
+      () => {
+        const image = join(folder, `${name}.img`);
+        run('zstd', '-q', '-d', '-o', image, join(corpus, 'images', `${name}.img.zst`));
+        const source = open(image, offset);
+        assert.ok(isErofs(source));
+        const filesystem = openErofs(source);
+        const summary = resolve(filesystem, summaryPath);
+        const text = summary === undefined ? undefined : Buffer.from(summary.read(0, summary.size)).toString();
+        assert.is(/kata-agent"\n +version: "([^"]*)"/.exec(text ?? '')?.[1], agent);
+        assert.is(readHostile(source).failed, 0);
+      },
+      { needs: ['zstd'] },
+    );
+  }
+  for (const name of readdirSync(join(corpus, 'erofs-crashers'))) {
+    test(`corpus: ${name}`, () => {
+      const content = readFileSync(join(corpus, 'erofs-crashers', name));
+      assert.ok(readHostile(openMemory(content)).failed > 0);
+    });
+  }
 }
