@@ -144,8 +144,8 @@ async function readSegment(
 }
 
 /**
- * The programs take segments of their own form that follow at once; at anything else they stop with an error, bzip2 without
- * one. A segment of known end makes that no error.
+ * The programs take segments of their own form that follow at once; at anything else they stop, with an error that is
+ * none where the segment is known to end before the file does.
  */
 function followingPlace(
   source: Source,
@@ -155,16 +155,12 @@ function followingPlace(
   tree: Tree,
 ): number | undefined {
   const { failure } = cursor;
-  // gzip says which of both it is; the other programs' segments tell their length themselves, so that it need not be believed.
-  const isKnown = compression.name === 'gzip' || compression.name === 'bzip2';
-  const isTrailing = failure !== undefined && /trailing garbage/.test(failure.message);
-  if (failure === undefined && compression.name !== 'bzip2') return undefined;
-  if (failure !== undefined && isKnown && !isTrailing) throw failure;
+  if (failure === undefined && !compression.isSilent) return undefined;
+  if (failure !== undefined && compression.trailing?.test(failure.message) === false) throw failure;
   const end = compression.findEnd(source, offset, cursor.position);
-  if (end !== undefined && end < source.length) return end;
-  if (failure !== undefined && !isKnown) throw failure;
-  if (end === undefined)
-    tree.note(`what stands behind the ${compression.name} segment from byte ${offset} on was not read`);
+  if (end === undefined) tree.note(`what stands behind the ${compression.name} segment at byte ${offset} was not read`);
+  else if (end < source.length) return end;
+  else if (failure !== undefined) throw failure;
   return undefined;
 }
 

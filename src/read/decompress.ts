@@ -23,12 +23,23 @@ export interface Compression {
   /** The package that holds the program. */
   readonly package: string;
   readonly findEnd: FindEnd;
+  /** In the message with which the program stops at something else behind a good segment, and at nothing else. */
+  readonly trailing?: RegExp;
+  /** Whether the program stops there without an error. */
+  readonly isSilent?: boolean;
 }
 
 const lz4 = { name: 'lz4', argv: ['lz4', '-dc'], package: 'lz4' } as const;
 
 export const compressions: readonly Compression[] = [
-  { name: 'gzip', magic: [0x1f, 0x8b], argv: ['gzip', '-dc'], package: 'gzip', findEnd: gzipEnd },
+  {
+    name: 'gzip',
+    magic: [0x1f, 0x8b],
+    argv: ['gzip', '-dc'],
+    package: 'gzip',
+    findEnd: gzipEnd,
+    trailing: /trailing garbage/,
+  },
   { name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd], argv: ['zstd', '-dcq'], package: 'zstd', findEnd: zstdEnd },
   {
     name: 'xz',
@@ -40,7 +51,15 @@ export const compressions: readonly Compression[] = [
   },
   { ...lz4, magic: [0x04, 0x22, 0x4d, 0x18], findEnd: lz4End },
   { ...lz4, magic: [0x02, 0x21, 0x4c, 0x18], findEnd: lz4LegacyEnd },
-  { name: 'bzip2', magic: [0x42, 0x5a, 0x68], argv: ['bzip2', '-dc'], package: 'bzip2', findEnd: bzip2End },
+  {
+    name: 'bzip2',
+    magic: [0x42, 0x5a, 0x68],
+    argv: ['bzip2', '-dc'],
+    package: 'bzip2',
+    findEnd: bzip2End,
+    trailing: /trailing garbage/,
+    isSilent: true,
+  },
 ];
 
 /** What the kernel takes too, but no program here. */
@@ -118,7 +137,7 @@ function littleEndian(value: number): Uint8Array {
 function gzipEnd(source: Source, start: number, plain: number): number | undefined {
   for (const place of places(source, littleEndian(plain), start)) {
     const end = place + 4;
-    const next = skipZeros(source, end, limits.readBytes);
+    const next = skipZeros(source, end, limits.initrdPadding);
     if (next === undefined) continue;
     const head = source.read(next, Math.min(magicSize, source.length - next), 'initrd').data;
     if (isCpio(head) || compressions.some(({ magic }) => begins(head, magic))) return end;
@@ -198,7 +217,7 @@ function lz4LegacyEnd(source: Source, start: number): number | undefined {
 }
 
 /** An xz stream ends with an index of its blocks and a footer, which must agree with the stream's length up to there. */
-function xzEnd(source: Source, start: number): number | undefined {
+function xzEnd(source: Source, start: number): number {
   const footerSize = 12;
   const footerMagic = Uint8Array.of(0x59, 0x5a);
   let streamStart = start;
@@ -218,6 +237,7 @@ function xzEnd(source: Source, start: number): number | undefined {
     if (compressionOf(source.read(footerEnd, magicSize, 'initrd').data)?.name !== 'xz') return end;
     streamStart = footerEnd;
   }
+  if (end === undefined) throw new Corrupt(`${source.path}: the xz segment at byte ${start} has no end`);
   return end;
 }
 
