@@ -452,7 +452,7 @@ class ClusterMap {
   readonly #algorithms: readonly [number, number];
   /** Where the indexes begin, in bytes. */
   readonly #table: number;
-  /** A logical cluster has one block: no known mkfs.erofs writes others. */
+  /** In bytes: one block, as mkfs.erofs 1.5 writes them; others are refused. */
   readonly #clusterSize: number;
   /** Where in the packed inode the end of the file stands, without the high half that an index may hold. */
   readonly #fragment: number;
@@ -594,7 +594,7 @@ class ClusterMap {
     if (!isBig || (head + 1) * this.#clusterSize >= this.#inode.size) return 1;
     const next = this.#cluster(head + 1);
     if (next.type !== clusterTypes.nonHead) return 1;
-    // What is stored as it is had always one block, until Linux 6.9 allowed more.
+    // What is stored as it is has one block, if nothing else is said.
     const blocks = next.blocks ?? (type === clusterTypes.plain ? 1 : 0);
     if (blocks === 0) throw new Corrupt(`${this.#what}: cluster ${head + 1} has no number of blocks`);
     return blocks;
