@@ -131,7 +131,10 @@ function findMember(file: File, prefix: string): ArMember {
     const size = /^([0-9]{1,10}) *$/.exec(header.latin1(48, 10))?.[1];
     if (size === undefined || header.latin1(58, 2) !== '`\n')
       throw new Corrupt(`${header.what}: not the header of an ar member`);
-    if (name === prefix || name.startsWith(`${prefix}.`)) return { name, offset: offset + 60, size: Number(size) };
+    if (name === prefix || name.startsWith(`${prefix}.`)) {
+      if (offset + 60 + Number(size) > file.size) throw new Corrupt(`${file.path}: breaks off in its member ${name}`);
+      return { name, offset: offset + 60, size: Number(size) };
+    }
     offset += 60 + Number(size) + (Number(size) % 2);
   }
   throw new Corrupt(`${file.path}: holds no ${prefix}`);
