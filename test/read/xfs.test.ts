@@ -674,6 +674,14 @@ const inodes: readonly [rule: string, path: string, damage: (inode: Buffer) => v
   ['a link without blocks', '/short-link', (i) => setExtents(i), Corrupt, /0 of its target's 7 bytes/],
 ];
 
+/** Looks at all of what stands at a path of one or no folders. */
+function lookAt(data: Buffer, path: string): void {
+  const inode = openXfs(inMemory(data)).root.lookup(path.slice(1));
+  if (inode?.kind === 'directory') for (const _ of inode.names());
+  else if (inode?.kind === 'symlink') inode.target();
+  else if (inode !== undefined) for (const _ of pieces(inode, 1_000_000));
+}
+
 for (const [rule, path, damage, kind, message] of inodes) {
   test(
     `inode: ${rule}`,
@@ -682,12 +690,7 @@ for (const [rule, path, damage, kind, message] of inodes) {
       const at = inodeAt(data, path);
       damage(data.subarray(at, at + 512));
       const began = Date.now();
-      const problem = problemOf(() => {
-        const inode = resolve(openXfs(inMemory(data)), path.slice(0, path.lastIndexOf('/')))?.lookup(path.slice(1));
-        if (inode?.kind === 'directory') for (const _ of inode.names());
-        else if (inode?.kind === 'symlink') inode.target();
-        else if (inode !== undefined) for (const _ of pieces(inode, 1_000_000));
-      });
+      const problem = problemOf(() => lookAt(data, path));
       assert.instance(problem, kind, problem.message);
       assert.match(problem.message, message);
       assert.ok(Date.now() - began < 5000, 'in a bounded time');
@@ -695,6 +698,144 @@ for (const [rule, path, damage, kind, message] of inodes) {
     { needs },
   );
 }
+
+const blocks: readonly [
+  rule: string,
+  path: string,
+  magic: string,
+  owner: number,
+  damage: (block: Buffer) => void,
+  message: RegExp,
+][] = [
+  [
+    'of a directory, of another inode',
+    '/more',
+    'XDD3',
+    40,
+    (b) => b.writeUInt8(9, 47),
+    /block 0: it is another inode's/,
+  ],
+  ['of a directory, without magic', '/more', 'XDD3', 40, (b) => b.writeUInt8(9, 0), /block 0: no magic/],
+  [
+    'with a record of no length',
+    '/more',
+    'XDD3',
+    40,
+    (b) => b.writeUInt32BE(0xffff0000, 64),
+    /byte 64 has a length of 0/,
+  ],
+  [
+    'with a record of odd length',
+    '/more',
+    'XDD3',
+    40,
+    (b) => b.writeUInt32BE(0xffff0009, 64),
+    /byte 64 has a length of 9/,
+  ],
+  [
+    'with a record over its end',
+    '/more',
+    'XDD3',
+    40,
+    (b) => b.writeUInt32BE(0xfffffff8, 64),
+    /byte 64 has a length of 65528/,
+  ],
+  ['with a record that has no name', '/more', 'XDD3', 40, (b) => b.writeUInt8(0, 72), /byte 64 has a length of 16/],
+  // "." has 16 bytes, the last two of which hold its place.
+  ['with a record of another place', '/more', 'XDD3', 40, (b) => b.writeUInt16BE(80, 78), /byte 64 is not one/],
+  [
+    'of a tree, of another inode',
+    '/twisted',
+    'BMA3',
+    56,
+    (b) => b.writeUInt8(9, 63),
+    /extent block \d+: it is another inode's/,
+  ],
+  ['of a tree, without magic', '/twisted', 'BMA3', 56, (b) => b.writeUInt8(9, 0), /extent block \d+: no magic/],
+  ['of a tree, empty', '/twisted', 'BMA3', 56, (b) => b.writeUInt16BE(0, 6), /extent block \d+: no extents/],
+  [
+    'of a tree, with more than fits',
+    '/twisted',
+    'BMA3',
+    56,
+    (b) => b.writeUInt16BE(60, 6),
+    /extent block \d+: 60 extents/,
+  ],
+];
+
+for (const [rule, path, magic, owner, damage, message] of blocks) {
+  test(
+    `block: ${rule}`,
+    () => {
+      const data = sample();
+      const number = data.readBigUInt64BE(inodeAt(data, path) + 152);
+      let at = 0;
+      while (data.toString('latin1', at, at + 4) !== magic || data.readBigUInt64BE(at + owner) !== number) at += 1024;
+      damage(data.subarray(at, at + 1024));
+      const problem = problemOf(() => lookAt(data, path));
+      assert.instance(problem, Corrupt, problem.message);
+      assert.match(problem.message, message);
+    },
+    { needs },
+  );
+}
+
+test(
+  'a tree whose blocks are named twice is not walked twice',
+  () => {
+    const data = sample();
+    const inode = data.subarray(inodeAt(data, '/twisted'));
+    const room = Math.floor(((inode.readUInt8(82) === 0 ? 512 - fork : inode.readUInt8(82) * 8) - 4) / 16);
+    const pointers = fork + 4 + room * 8;
+    inode.copy(inode, pointers + 8, pointers, pointers + 8);
+    inode.writeUInt16BE(2, fork + 2);
+    assert.match(problemOf(() => lookAt(data, '/twisted')).message, /out of order/);
+  },
+  { needs },
+);
+
+test(
+  'an extent that was never written is zeros, whatever stands there',
+  () => {
+    const data = sample();
+    const at = inodeAt(data, '/large');
+    const before = resolve(openXfs(inMemory(data)), '/large')?.read(0, 5000) as Uint8Array;
+    assert.ok(before.some((byte) => byte !== 0));
+    data.writeUInt8(0x80 | data.readUInt8(at + fork), at + fork);
+    const after = resolve(openXfs(inMemory(data)), '/large')?.read(0, 5000) as Uint8Array;
+    assert.ok(after.every((byte) => byte === 0));
+  },
+  { needs },
+);
+
+test(
+  'the second features of version 4 may stand in the second place only',
+  () => {
+    const image = makeXfs(join(folder, 'second.img'), oddTree(10, false), '32m', '-m', 'crc=0');
+    const data = readFileSync(image);
+    assert.ok((data.readUInt32BE(200) & 0x200) !== 0);
+    data.writeUInt32BE(0, 200);
+    assertSame(snapshotOfImage(openXfs(inMemory(data))), snapshotOfFolder(oddTree(10, false)));
+  },
+  { needs },
+);
+
+test(
+  'inodes behind 2^32 are found, also from a short directory',
+  () => {
+    const image = join(folder, 'wide.img');
+    // A sparse file: a group has a terabyte, and each new directory of a directory goes to the next group.
+    formatXfs(image, '4t', '-l', 'size=64m');
+    const packed = fillMounted(image, (top) => {
+      for (let index = 0; index < 8; index += 1) writeTree(join(top, 'all', `${index}`), { file: `file ${index}` });
+    });
+    assert.is(field(image, '/all', 'core.format'), '1 (local)');
+    assert.ok(Number(field(image, '/all', 'u3.sfdir3.hdr.i8count')) > 0);
+    assertSame(snapshotOfImage(openXfs(open(image))), packed);
+    rmSync(image);
+  },
+  { needs: asRoot },
+);
 
 /** The same numbers from 0 up to `limit` for the same seed. */
 function generator(seed: number): (limit: number) => number {
