@@ -30,6 +30,8 @@ export const programVersion = typeof KATA_CHECK_VERSION === 'undefined' ? '0.0.0
 const hookInputLimit = 64 * 1024 * 1024;
 /** Before the configuration is read, in milliseconds: as the configuration's own default. */
 const firstDeadline = 20_000;
+/** Between the deadline of every single step and the end of the whole program, in milliseconds: time to say what happened. */
+const grace = 2000;
 
 type Option = ArgsDef[string] & { readonly isRepeatable?: boolean; readonly values?: readonly string[] };
 type Options = Readonly<Record<string, Option>>;
@@ -305,6 +307,7 @@ async function runCheck(context: Context): Promise<number> {
     config,
     deadline: host.now() + config.deadline.value * 1000,
   };
+  host.endAt(request.deadline + grace, exitStatus.failure);
   const report = await check(host, rooted, request);
   const status = statusFor(report.verdict, report.findings);
   tell(host, context, loaded, report.warnings);
@@ -352,6 +355,7 @@ async function runHook(context: Context): Promise<number> {
   if (rest.length > 0) throw new Usage(`hook apt takes no argument: ${rest[0]}`);
   if (host.environment('KATA_CHECK_MODE') === 'off') return exitStatus.goAhead;
   const start = host.now();
+  host.endAt(start + firstDeadline + grace, exitStatus.failure);
   const descriptor = Number(/^[0-9]{1,4}$/.exec(host.environment('APT_HOOK_INFO_FD') ?? '0')?.[0] ?? Number.NaN);
   if (Number.isNaN(descriptor)) throw new Usage('APT_HOOK_INFO_FD is no descriptor');
   const bytes = await host.readDescriptor(descriptor, hookInputLimit, start + firstDeadline);
@@ -371,6 +375,7 @@ async function runHook(context: Context): Promise<number> {
     config,
     deadline: start + config.deadline.value * 1000,
   };
+  host.endAt(request.deadline + grace, exitStatus.failure);
   const report = await check(host, rooted, request);
   const concerns = report.state.runtimes.length > 0 || report.state.images.length > 0;
   // Somebody who installs something else need not hear of a mistake in this configuration each time.

@@ -5,12 +5,15 @@
 
 import { relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import * as uvu from 'uvu';
 import { parse } from 'uvu/parse';
-import { closeSuites, skipped } from './suite.ts';
 
 type Runner = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
 const state = globalThis as unknown as { UVU_DEFER: number; UVU_INDEX: number; UVU_QUEUE: [string, ...Runner[]][] };
+
+// uvu looks at this when it is loaded: without it, it would start by itself between two files.
+state.UVU_DEFER = 1;
+const uvu = await import('uvu');
+const { closeSuites, skipped } = await import('./suite.ts');
 
 const here = import.meta.dirname;
 /** Slow or needing root and a whole Debian: only when asked for by name. */
@@ -33,7 +36,6 @@ for (const name of Object.keys(process.env)) {
 let passed = 0;
 let total = 0;
 const empty: string[] = [];
-state.UVU_DEFER = 1;
 state.UVU_QUEUE = state.UVU_QUEUE.filter(([name]) => name !== null);
 for (const { name, file } of chosen) {
   state.UVU_INDEX = state.UVU_QUEUE.length;

@@ -4,6 +4,7 @@
  */
 
 import { existsSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
 import { suite as uvuSuite } from 'uvu';
 
 export interface Needs {
@@ -20,6 +21,17 @@ const open: { name: string; run(): void; tests: number }[] = [];
 
 /** Skipped tests as "test: needs X", for the runner. */
 export const skipped: string[] = [];
+
+/**
+ * A folder of the corpus that KATA_CHECK_CORPUS names: `NAME` or `corpus/NAME` in it, or itself. Without one, a path that is not there
+ * and says what is missing, for `needs`.
+ */
+export function corpusFolder(name: string): string {
+  const corpus = process.env.KATA_CHECK_CORPUS;
+  if (corpus === undefined || corpus === '') return `/KATA_CHECK_CORPUS/${name}`;
+  const places = [`${corpus}/${name}`, `${corpus}/corpus/${name}`].map((path) => resolve(path));
+  return places.find((path) => existsSync(path)) ?? resolve(corpus);
+}
 
 export function has(need: string): boolean {
   if (need === 'root') return process.geteuid?.() === 0;
@@ -49,7 +61,9 @@ export function suite(name: string): Test {
     entry.tests += 1;
     const missing = (options.needs ?? []).filter((need) => !has(need));
     if (missing.length > 0) {
-      skipped.push(`${name}: ${title}: skipped: needs ${missing.join(', ')}`);
+      skipped.push(
+        `${name}: ${title}: skipped: needs ${missing.map((need) => (need.startsWith('/') && !need.startsWith('/KATA') ? relative('.', need) : need)).join(', ')}`,
+      );
       inner.skip(title);
     } else {
       inner(title, () => withTimeout(handler, options.timeout ?? 120));

@@ -5,7 +5,7 @@
  * Paths are absolute. Times are milliseconds of `now()`, a clock that only goes forward.
  */
 
-import { NotFound } from '../errors.ts';
+import { Io, NotFound } from '../errors.ts';
 
 export type FileKind = 'file' | 'directory' | 'symlink' | 'device' | 'other';
 
@@ -54,6 +54,11 @@ export interface Host {
   /** Effective user id. */
   readonly userId: number;
   now(): number;
+  /**
+   * Ends the program with `status` at `deadline`, with every program it runs, whatever it may be waiting for then. The last net below
+   * the deadlines of single steps: a hook must not hang. The last call counts.
+   */
+  endAt(deadline: number, status: number): void;
 
   /** Never waits: a FIFO or a directory is an error. Throws NotFound, Io. */
   open(path: string): File;
@@ -81,6 +86,19 @@ export interface Host {
   /** Writes all of the text; an error (a closed pipe, a full disk) is ignored, as there is nobody left to tell. */
   write(descriptor: 1 | 2, text: string): void;
   exit(status: number): never;
+}
+
+const kindNames: Readonly<Record<FileKind, string>> = {
+  file: 'a file',
+  directory: 'a directory',
+  symlink: 'a symbolic link',
+  device: 'a device',
+  other: 'a FIFO or socket',
+};
+
+/** What `open` throws for anything but a regular file. */
+export function notRegular(path: string, kind: FileKind): Io {
+  return new Io(`${path}: is ${kindNames[kind]}, not a regular file`);
 }
 
 /** Never the caller's PATH: a hook runs as root with whatever environment the user had. */

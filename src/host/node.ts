@@ -25,6 +25,7 @@ import {
   type FileKind,
   findProgram,
   type Host,
+  notRegular,
   type RunOptions,
   type Status,
 } from './host.ts';
@@ -60,7 +61,7 @@ function openFile(path: string): { descriptor: number; size: number } {
   const stats = fstatSync(descriptor);
   if (!stats.isFile()) {
     closeSync(descriptor);
-    throw new Io(`${path}: is a ${kindOf(stats)}, not a regular file`);
+    throw notRegular(path, kindOf(stats));
   }
   return { descriptor, size: stats.size };
 }
@@ -102,9 +103,13 @@ function killGroup(leader: number): void {
   }
 }
 
-function interrupted(signal: NodeJS.Signals): void {
+function killAll(status: number): never {
   for (const leader of running) killGroup(leader);
-  process.exit(signal === 'SIGINT' ? 130 : 143);
+  process.exit(status);
+}
+
+function interrupted(signal: NodeJS.Signals): void {
+  killAll(signal === 'SIGINT' ? 130 : 143);
 }
 
 async function* runProgram(
@@ -190,6 +195,14 @@ class NodeHost implements Host {
 
   now(): number {
     return performance.now();
+  }
+
+  #end: NodeJS.Timeout | undefined;
+
+  endAt(deadline: number, status: number): void {
+    clearTimeout(this.#end);
+    this.#end = setTimeout(() => killAll(status), Math.max(0, deadline - this.now()));
+    this.#end.unref();
   }
 
   open(path: string): File {

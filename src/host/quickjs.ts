@@ -13,6 +13,7 @@ import {
   type FileKind,
   findProgram,
   type Host,
+  notRegular,
   type RunOptions,
   type Status,
 } from './host.ts';
@@ -71,7 +72,7 @@ function openFile(path: string): number {
   const [stats, errno] = os.stat(path);
   if (stats === null) throw failure(errno, path);
   const kind = kindOf(stats.mode);
-  if (kind !== 'file') throw new Io(`${path}: is a ${kind}, not a regular file`);
+  if (kind !== 'file') throw notRegular(path, kind);
   // O_NONBLOCK: were it exchanged for a FIFO meanwhile, opening it would wait for ever otherwise.
   const descriptor = os.open(path, os.O_RDONLY | O_NONBLOCK);
   if (descriptor < 0) throw failure(-descriptor, path);
@@ -246,6 +247,13 @@ class QuickJsHost implements Host {
     return os.now();
   }
 
+  #end: object | undefined;
+
+  endAt(deadline: number, status: number): void {
+    if (this.#end !== undefined) os.clearTimeout(this.#end);
+    this.#end = os.setTimeout(() => killAll(status), Math.max(0, deadline - os.now()));
+  }
+
   open(path: string): File {
     return new QuickJsFile(path);
   }
@@ -254,7 +262,7 @@ class QuickJsHost implements Host {
     const [stats, statErrno] = os.stat(path);
     if (stats === null) throw failure(statErrno, path);
     const kind = kindOf(stats.mode);
-    if (kind !== 'file') throw new Io(`${path}: is a ${kind}, not a regular file`);
+    if (kind !== 'file') throw notRegular(path, kind);
     const error = { errno: 0 };
     const file = std.open(path, 'r', error);
     if (file === null) throw failure(error.errno, path);

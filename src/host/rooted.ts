@@ -57,6 +57,7 @@ export function rootedHost(host: Host, root: string): Host {
     workingDirectory: host.workingDirectory,
     environment: (name) => host.environment(name),
     now: () => host.now(),
+    endAt: (deadline, status) => host.endAt(deadline, status),
     open: (path) => host.open(inside(path)),
     readText: (path, limit) => host.readText(inside(path), limit),
     readDirectory: (path) => host.readDirectory(inside(path)),

@@ -124,10 +124,10 @@ export interface AgentFacts {
 }
 
 /** How the bytes of an agent's binary are had: at once from a disk, in a second pass from a compressed initrd. */
-export type Content = (path: string, inode: Inode) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+export type Content = (file: Inode) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** In pieces of 1 MiB: one system call each, and still little memory. */
-export const contentFromInode: Content = (_path, inode) => pieces(inode, 1024 * 1024, limits.agentBytes);
+export const contentFromInode: Content = (file) => pieces(file, 1024 * 1024, limits.agentBytes);
 
 /** Throws the readers' errors when the image is broken; a missing file is no error. */
 export async function findAgent(
@@ -157,7 +157,7 @@ export async function findAgent(
     if (inode?.kind !== 'file') continue;
     isGuest = true;
     const search = new VersionSearch();
-    for await (const piece of content(path, inode)) {
+    for await (const piece of content(inode)) {
       budget.checkTime(path);
       search.add(piece);
     }

@@ -7,9 +7,11 @@
  */
 
 import { Corrupt } from '../errors.ts';
+import { isErofs, openErofs } from './erofs.ts';
 import { isExt4, openExt4 } from './ext4.ts';
 import type { FileSystem } from './filesystem.ts';
 import type { Source } from './source.ts';
+import { isXfs, openXfs } from './xfs.ts';
 
 const sectorSize = 512;
 const protectiveType = 0xee;
@@ -78,7 +80,11 @@ function readGpt(source: Source): Layout {
 const filesystems: readonly {
   readonly is: (source: Source) => boolean;
   readonly open: (source: Source) => FileSystem;
-}[] = [{ is: isExt4, open: openExt4 }];
+}[] = [
+  { is: isExt4, open: openExt4 },
+  { is: isErofs, open: openErofs },
+  { is: isXfs, open: openXfs },
+];
 
 export interface Found {
   /** Null for a filesystem without a table around it. */

@@ -6,7 +6,9 @@ import { Problem, type ProblemKind, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
 import type { Version } from '../version.ts';
-import { type Agent, findAgent } from './agent.ts';
+import { type Agent, findAgent, summaryPath } from './agent.ts';
+import { isInitrd, openInitrd } from './cpio.ts';
+import type { CompressionName } from './decompress.ts';
 import { findFileSystem, readLayout } from './disk.ts';
 import type { FileSystem } from './filesystem.ts';
 import { Budget, Source } from './source.ts';
@@ -26,7 +28,7 @@ export interface ImageFacts {
   /** Where the filesystem begins, in bytes. */
   readonly offset: number | null;
   readonly filesystem: FileSystem['type'] | null;
-  readonly compression: 'gzip' | 'zstd' | 'xz' | 'lz4' | 'bzip2' | null;
+  readonly compression: CompressionName | null;
   readonly agent: Agent | null;
   readonly kind: 'guest' | 'extension';
   /** Why the agent's version is not known though the image could be read; else null. */
@@ -70,6 +72,12 @@ export async function readImage(host: Host, path: string, options: ReadOptions):
     file = host.open(facts.resolvedPath);
     const source = new Source(file, new Budget(host, options.deadline));
     if (source.length === 0) throw new Unsupported(`${path} is empty`);
+    if (isInitrd(source)) {
+      facts = { ...facts, form: 'initrd' };
+      const { filesystem, compression, stream } = await openInitrd(host, source, [summaryPath]);
+      facts = { ...facts, compression, notes: filesystem.notes };
+      return { ...facts, ...(await findAgent(filesystem, source.budget, options.deep === true, stream)) };
+    }
     const layout = readLayout(source);
     facts = { ...facts, form: 'disk', table: layout.table, dax: layout.dax, partitions: layout.partitions.length };
     const found = findFileSystem(source, layout);
@@ -82,13 +90,11 @@ export async function readImage(host: Host, path: string, options: ReadOptions):
     facts = { ...facts, filesystem: filesystem.type, notes: filesystem.notes };
     return { ...facts, ...(await findAgent(filesystem, source.budget, options.deep === true)) };
   } catch (error) {
-    return { ...facts, problem: problemOf(error) };
+    if (!(error instanceof Problem)) throw error;
+    // The image is there: what was not found then is the program that decompresses it.
+    const kind = file !== undefined && error.kind === 'not-found' ? 'unsupported' : error.kind;
+    return { ...facts, problem: { kind, message: error.message } };
   } finally {
     file?.close();
   }
-}
-
-function problemOf(error: unknown): { kind: ProblemKind; message: string } {
-  if (error instanceof Problem) return { kind: error.kind, message: error.message };
-  throw error;
 }

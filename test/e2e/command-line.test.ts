@@ -1,0 +1,93 @@
+import * as assert from 'uvu/assert';
+import { suite } from '../suite.ts';
+import { forms, kataCheck, sampleNode } from './program.ts';
+
+const test = suite('command line');
+
+const wrong: readonly [rule: string, args: readonly string[], message: RegExp][] = [
+  ['a mistyped option is not "no requirement"', ['--requir', 'x'], /unknown option --requir\n/],
+  ['an option without its value', ['--requires'], /--requires needs a value\n/],
+  ['an option as a value', ['--requires', '--json'], /--requires needs a value, and --json is an option\n/],
+  ['an empty value', ['--requires='], /--requires needs a value\n/],
+  ['a flag with a value', ['--json=yes'], /--json takes no value\n/],
+  ['a short option', ['-z'], /unknown option -z\n/],
+  ['an option given twice', ['--to', '3.4.0', '--to', '3.5.0'], /--to is given twice\n/],
+  ['a bad range', ['--requires', '>>1'], /--requires >>1 is no range of versions\n/],
+  ['a bad version', ['--to', 'newest'], /--to newest is no version/],
+  ['a word that is no command', ['chekc'], /chekc is neither a command nor a \.deb\n/],
+  ['a bad mode', ['--mode', 'maybe'], /--mode is one of block, warn, off, not maybe\n/],
+  ['an unknown code to allow', ['--allow', 'KC999'], /the command line: KC999 is no finding/],
+  ['a bad choice of colours', ['--color', 'red'], /--color is one of auto, always, never/],
+  ['a configuration that is not there', ['--config', '/nowhere.conf'], /\/nowhere\.conf: no such configuration file\n/],
+  ['image without a path', ['image'], /which image\?\n/],
+  ['an option of another command', ['image', '--to', '3.0.0', 'x'], /unknown option --to\n/],
+  ['hook without a name', ['hook'], /which hook\?\n/],
+  ['an unknown hook', ['hook', 'pacman'], /no hook for pacman\n/],
+  ['a hook with too many words', ['hook', 'apt', 'more'], /hook apt takes no argument: more\n/],
+  ['an unknown code to explain', ['explain', 'KC000'], /KC000 is no finding/],
+  ['two codes to explain', ['explain', 'KC101', 'KC104'], /one code at a time/],
+  ['control characters in an argument are not printed', ['--\u001b[31mred'], /unknown option --\\u001b\[31mred\n/],
+];
+
+for (const form of forms) {
+  for (const [rule, args, message] of wrong) {
+    test(
+      `${form.name}: ${rule}: status 2, usage on standard error`,
+      () => {
+        const { status, stdout, stderr } = kataCheck(form, args);
+        assert.match(stderr, message);
+        assert.match(stderr, /\nusage: kata-check/);
+        assert.is(stdout, '');
+        assert.is(status, 2);
+      },
+      form,
+    );
+  }
+
+  test(
+    `${form.name}: help, version and explain`,
+    () => {
+      const help = kataCheck(form, ['--help']);
+      assert.is(help.status, 0);
+      assert.match(help.stdout, /--requires=<RANGE>/);
+      assert.match(help.stdout, /kata-check image PATH/);
+      assert.not.match(help.stdout, /\u001b/);
+      assert.match(kataCheck(form, ['image', '--help']).stdout, /kata-check image \[OPTIONS\] PATH/);
+      assert.match(kataCheck(form, ['--version']).stdout, /^kata-check \d+\.\d+\.\d+\n$/);
+      assert.match(kataCheck(form, ['explain']).stdout, /^KC101 {2}block/m);
+      assert.match(kataCheck(form, ['explain', 'kc101']).stdout, /--allow KC101/);
+    },
+    form,
+  );
+
+  test(
+    `${form.name}: colours only where they are wanted`,
+    () => {
+      const args = ['--root', sampleNode, '--requires', '>=2.0.0'];
+      const colored = (more: readonly string[], env = {}): boolean =>
+        kataCheck(form, [...args, ...more], { env }).stdout.includes('\u001b[');
+      assert.is(colored([]), false, 'not in a pipe');
+      assert.is(colored(['--color', 'always']), true);
+      assert.is(colored(['--color', 'never']), false);
+    },
+    form,
+  );
+}
+
+test(
+  'both forms write the same, to the byte',
+  () => {
+    const [node, native] = forms;
+    assert.ok(node !== undefined && native !== undefined);
+    const all = [
+      ...wrong.map(([, args]) => args),
+      ['--help'],
+      ['image', '--help'],
+      ['--version'],
+      ['explain'],
+      ['explain', 'KC104'],
+    ];
+    for (const args of all) assert.equal(kataCheck(native, args), kataCheck(node, args), args.join(' '));
+  },
+  { needs: forms.flatMap(({ needs }) => needs) },
+);

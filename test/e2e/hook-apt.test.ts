@@ -1,0 +1,120 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { temporaryFolder } from '../images.ts';
+import { suite } from '../suite.ts';
+import { aptInput, forms, kataCheck, kataCheckInShell, type Step, sampleNode, samplePackages } from './program.ts';
+
+const test = suite('kata-check hook apt');
+const folder = temporaryFolder();
+
+const upgrade = (name: string): Step => ({
+  name,
+  old: '1.0.0-1',
+  next: '1.1.0-1',
+  what: `${samplePackages}/${name}_1.1.0-1_all.deb`,
+});
+const configure = (step: Step): Step => ({ ...step, what: '**CONFIGURE**' });
+const remove = (name: string): Step => ({ name, old: '1.0.0-1', next: null, what: '**REMOVE**' });
+const runtime = upgrade('kata-runtime');
+const image = upgrade('kata-containers-image');
+const unrelated: Step = { name: 'vim', old: '9.0', next: '9.1', what: '/var/cache/apt/archives/vim_9.1_amd64.deb' };
+
+const cases: readonly [
+  rule: string,
+  steps: readonly Step[],
+  options: readonly string[],
+  status: number,
+  said: RegExp,
+][] = [
+  ['the runtime alone is stopped', [runtime, configure(runtime)], [], 10, /stopped apt: .* \[KC101\]/],
+  ['runtime and image together pass, silently', [image, runtime, configure(image), configure(runtime)], [], 0, /^$/],
+  ['so they do in the other order', [runtime, image], [], 0, /^$/],
+  ['the image alone is judged against the installed runtime', [image], [], 0, /warning: .* \[KC104\]/],
+  ['CONFIGURE alone never stops a repair', [configure(runtime)], [], 0, /^$/],
+  ['a reinstallation changes nothing', [{ ...runtime, old: '1.1.0-1' }], [], 0, /^$/],
+  ["removing both is nobody else's matter", [remove('kata-runtime'), remove('kata-containers-image')], [], 0, /^$/],
+  ['removing the runtime is silent', [remove('kata-runtime')], [], 0, /^$/],
+  ['removing the image below the runtime is said', [remove('kata-containers-image')], [], 0, /warning: .* \[KC302\]/],
+  ['something else is silent', [unrelated], [], 0, /^$/],
+  ['Mode=warn passes with the warning', [runtime], ['KataCheck::Mode=warn'], 0, /warning: .* \[KC101\]/],
+  ['Mode=off does nothing', [runtime], ['KataCheck::Mode=off'], 0, /^$/],
+  ['Allow passes with the warning', [runtime], ['KataCheck::Allow=KC301,KC101'], 0, /warning: .* \[KC101\]/],
+  [
+    'a wrong Mode is said, and the block stays',
+    [runtime],
+    ['KataCheck::Mode=of'],
+    10,
+    /the mode is block, warn or off, not of/,
+  ],
+];
+
+for (const form of forms) {
+  for (const [rule, steps, options, status, said] of cases) {
+    test(
+      `${form.name}: ${rule}`,
+      () => {
+        const secret = 'Acquire::http::Proxy=http://user:hunter2@proxy';
+        const outcome = kataCheck(form, ['hook', 'apt'], {
+          input: aptInput(steps, [secret, ...options]),
+          env: { APT_HOOK_INFO_FD: '0' },
+        });
+        assert.match(outcome.stderr, said);
+        assert.not.match(outcome.stderr, /hunter2/);
+        assert.is(outcome.stdout, '');
+        assert.is(outcome.status, status);
+      },
+      form,
+    );
+  }
+
+  const input = join(folder, 'input');
+  test(
+    `${form.name}: descriptor 20, whatever has become of the others`,
+    () => {
+      writeFileSync(input, aptInput([runtime]));
+      const env = { APT_HOOK_INFO_FD: '20' };
+      const script = '"$@" hook apt 20<"$INPUT"';
+      assert.is(kataCheckInShell(form, script, { ...env, INPUT: input }).status, 10);
+      for (const closed of ['2>&-', '>&-', '2>/dev/full', '</dev/null', '2> >(exec true)']) {
+        assert.is(kataCheckInShell(form, `${script} ${closed}`, { ...env, INPUT: input }).status, 10, closed);
+      }
+      assert.is(
+        kataCheckInShell(form, `cat "$INPUT" | "$@" hook apt`, { APT_HOOK_INFO_FD: '0', INPUT: input }).status,
+        10,
+      );
+    },
+    form,
+  );
+
+  test(
+    `${form.name}: what goes wrong is no block`,
+    () => {
+      const hook = (text: string, fd = '0') =>
+        kataCheck(form, ['hook', 'apt'], { input: text, env: { APT_HOOK_INFO_FD: fd } });
+      assert.is(hook('').status, 0, 'version 1 of the protocol for removals');
+      assert.is(hook('VERSION 3\nKey=value\n\ngarbage\n').status, 1);
+      assert.is(hook('VERSION 9\n\n').status, 1);
+      assert.is(hook('', '77').status, 1, 'a descriptor that is not open');
+      assert.is(hook('', 'x').status, 2);
+      const gone = { ...runtime, what: '/nowhere/kata-runtime_1.1.0-1_all.deb' };
+      const { status, stderr } = hook(aptInput([gone]));
+      assert.match(stderr, /the incoming package cannot be read/);
+      assert.is(status, 0);
+    },
+    form,
+  );
+
+  test(
+    `${form.name}: version 1 and 2 of the protocol`,
+    () => {
+      const version2 = `VERSION 2\nDPkg::Options::=--root=${sampleNode}\n\nkata-runtime 1.0.0-1 < 1.1.0-1 ${runtime.what}\n`;
+      const env = { APT_HOOK_INFO_FD: '0' };
+      assert.is(kataCheck(form, ['hook', 'apt'], { input: version2, env }).status, 10);
+      // Version 1 names no root: on this machine's own root nothing of Kata is installed, or is it?
+      const version1 = kataCheck(form, ['hook', 'apt'], { input: `${runtime.what}\n`, env });
+      assert.ok(version1.status === 0 || version1.status === 10);
+    },
+    form,
+  );
+}

@@ -1,0 +1,79 @@
+/** The program in both its forms, as a user runs it. */
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const dist = join(import.meta.dirname, '../../dist');
+const native = join(dist, 'kata-check');
+
+export interface Form {
+  readonly name: string;
+  readonly argv: readonly [string, ...string[]];
+  /** For `needs` of a test. */
+  readonly needs: readonly string[];
+}
+
+export const forms: readonly Form[] = [
+  { name: 'Node.js', argv: [process.execPath, join(dist, 'kata-check.mjs')], needs: [] },
+  { name: 'native', argv: [native], needs: [native] },
+];
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly input?: string;
+}
+
+/** Nothing of the caller's environment reaches the program but PATH. */
+export function kataCheck(form: Form, args: readonly string[], options: RunOptions = {}): Outcome {
+  const [program, ...first] = form.argv;
+  const { status, stdout, stderr, error } = spawnSync(program, [...first, ...args], {
+    encoding: 'utf8',
+    cwd: options.cwd ?? '/',
+    input: options.input ?? '',
+    env: { PATH: '/usr/bin:/bin', ...options.env },
+    timeout: 60_000,
+    maxBuffer: 1 << 26,
+  });
+  if (error !== undefined) throw error;
+  return { status, stdout, stderr };
+}
+
+/** Through a shell, for redirections; the program is `"$@"`. */
+export function kataCheckInShell(form: Form, script: string, env: Readonly<Record<string, string>> = {}): Outcome {
+  const { status, stdout, stderr } = spawnSync('/bin/bash', ['-c', script, 'bash', ...form.argv], {
+    encoding: 'utf8',
+    env: { PATH: '/usr/bin:/bin', ...env },
+    timeout: 60_000,
+  });
+  return { status, stdout, stderr };
+}
+
+export const sampleNode = join(import.meta.dirname, '../fixtures/founding-case/node');
+export const samplePackages = join(import.meta.dirname, '../fixtures/founding-case/incoming');
+
+export interface Step {
+  readonly name: string;
+  readonly old: string | null;
+  readonly next: string | null;
+  /** A path, `**CONFIGURE**` or `**REMOVE**`. */
+  readonly what: string;
+}
+
+/** What apt writes for these steps, in protocol version 3, for the sample node or another root. */
+export function aptInput(steps: readonly Step[], options: readonly string[] = [], root = sampleNode): string {
+  const lines = steps.map(({ name, old, next, what }) => {
+    const sign = old !== null && old === next ? '=' : next === null ? '>' : '<';
+    const side = (version: string | null): string => (version === null ? '- - none' : `${version} all none`);
+    return `${name} ${side(old)} ${sign} ${side(next)} ${what}`;
+  });
+  return ['VERSION 3', 'APT::Architecture=amd64', `DPkg::Options::=--root=${root}`, ...options, '', ...lines, ''].join(
+    '\n',
+  );
+}
