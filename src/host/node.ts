@@ -16,6 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
+import { constants as system } from 'node:os';
 import { isatty } from 'node:tty';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
 import {
@@ -32,6 +33,8 @@ import {
 
 /** Kept of a program's error output, in bytes: enough for a message, too little to flood a log. */
 const stderrLimit = 4096;
+/** Until a full pipe is tried again, in milliseconds. */
+const retryPause = 5;
 
 function failure(error: unknown, path: string): Error {
   const { code } = error as NodeJS.ErrnoException;
@@ -112,6 +115,23 @@ function interrupted(signal: NodeJS.Signals): void {
   killAll(signal === 'SIGINT' ? 130 : 143);
 }
 
+/** How many programs begin or run: signals are only caught meanwhile. */
+let catching = 0;
+
+function catchInterrupts(): void {
+  catching += 1;
+  if (catching > 1) return;
+  process.on('SIGINT', interrupted);
+  process.on('SIGTERM', interrupted);
+}
+
+function releaseInterrupts(): void {
+  catching -= 1;
+  if (catching > 0) return;
+  process.off('SIGINT', interrupted);
+  process.off('SIGTERM', interrupted);
+}
+
 async function* runProgram(
   host: Host,
   argv: readonly string[],
@@ -119,8 +139,13 @@ async function* runProgram(
 ): AsyncGenerator<Uint8Array, { status: number; stderr: string }> {
   const [name = '', ...rest] = argv;
   const program = findProgram(host, name);
+  if (rest.some((argument) => argument.includes('\0'))) {
+    throw new Io(`${name} could not be run: an argument holds a zero byte`);
+  }
   const input = options.input === undefined ? undefined : openFile(options.input.file);
   const { execa } = await import('execa');
+  // Before the program begins: a signal that comes while it does would end us alone.
+  catchInterrupts();
   const subprocess = execa(program, rest, {
     env: cleanEnvironment,
     extendEnv: false,
@@ -136,18 +161,18 @@ async function* runProgram(
       : { input: createReadStream('', { fd: input.descriptor, start: options.input?.offset ?? 0 }) }),
   });
   const leader = subprocess.pid;
+  const late = `${name} did not end before the deadline`;
   let expired = false;
   let timer: NodeJS.Timeout | undefined;
   if (leader !== undefined) {
-    if (running.size === 0) {
-      process.on('SIGINT', interrupted);
-      process.on('SIGTERM', interrupted);
-    }
     running.add(leader);
     timer = setTimeout(
       () => {
         expired = true;
         killGroup(leader);
+        // Who left the group may still hold the pipes.
+        subprocess.stdout.destroy();
+        subprocess.stderr.destroy();
       },
       Math.max(0, options.deadline - host.now()),
     );
@@ -166,21 +191,20 @@ async function* runProgram(
       yield chunk;
     }
     const result = await subprocess;
-    if (expired) throw new LimitExceeded(`${name} did not end before the deadline`);
-    if (result.exitCode === undefined && result.signal === undefined) {
-      throw new Io(`${name} could not be run: ${result.originalMessage ?? 'unknown reason'}`);
-    }
-    return { status: result.exitCode ?? 128, stderr };
+    if (expired) throw new LimitExceeded(late);
+    if (result.exitCode !== undefined) return { status: result.exitCode, stderr };
+    if (result.signal !== undefined) return { status: 128 + system.signals[result.signal], stderr };
+    throw new Io(`${name} could not be run: ${result.originalMessage ?? 'unknown reason'}`);
+  } catch (error) {
+    if (expired) throw new LimitExceeded(late);
+    throw error;
   } finally {
     clearTimeout(timer);
     if (leader !== undefined) {
       killGroup(leader);
       running.delete(leader);
-      if (running.size === 0) {
-        process.off('SIGINT', interrupted);
-        process.off('SIGTERM', interrupted);
-      }
     }
+    releaseInterrupts();
   }
 }
 
@@ -306,10 +330,15 @@ class NodeHost implements Host {
 
   write(descriptor: 1 | 2, text: string): void {
     let rest = Buffer.from(text);
-    try {
-      while (rest.length > 0) rest = rest.subarray(writeSync(descriptor, rest));
-    } catch {
-      // A closed pipe or a full disk: nobody is left to tell.
+    while (rest.length > 0) {
+      try {
+        rest = rest.subarray(writeSync(descriptor, rest));
+      } catch (error) {
+        // A closed pipe or a full disk: nobody is left to tell.
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+        // A full pipe that somebody who shares it made non-blocking: its reader has not come yet.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryPause);
+      }
     }
   }
 
