@@ -79,11 +79,14 @@ export function isExt4(source: Source): boolean {
 /** Throws Corrupt, Unsupported (naming the feature), Io, LimitExceeded. */
 export function openExt4(source: Source): FileSystem {
   const volume = new Volume(source);
+  const root = volume.inode(rootInode);
+  if (root.kind !== 'directory')
+    throw new Corrupt(`ext4 inode ${rootInode}: the root is a ${root.kind}, not a directory`);
   const notes =
     (volume.incompatible & incompatible.recover) === 0
       ? []
       : ['the ext4 journal holds changes that were not written back; they are not seen'];
-  return { type: 'ext4', root: volume.inode(rootInode), notes };
+  return { type: 'ext4', root, notes };
 }
 
 class Volume {
@@ -316,6 +319,9 @@ class Ext4Inode implements Inode {
       if (run.physical !== 0) {
         const what = `ext4 inode ${this.#number}, block ${logical}`;
         result.set(source.read(run.physical * blockSize + within, count, what).data, done);
+      } else {
+        // A hole costs time and memory as well, and may be of any size.
+        source.budget.spend(count, `ext4 inode ${this.#number}`);
       }
       done += count;
     }
