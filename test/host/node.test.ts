@@ -497,7 +497,8 @@ test('who and where', () => {
   assert.is(host.workingDirectory, process.cwd());
   assert.equal([...host.arguments], process.argv.slice(2));
   assert.is(host.environment('KATA_CHECK_NOT_SET'), undefined);
-  assert.ok(host.now() <= host.now());
+  const before = host.now();
+  assert.ok(before <= host.now());
   const script = `process.stdout.write(String((await import(${JSON.stringify(join(import.meta.dirname, '../../src/host/node.ts'))})).createNodeHost().isTerminal(1)))`;
   assert.is(
     execFileSync(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script], {
