@@ -126,23 +126,31 @@ type Value = string | readonly string[] | boolean | null | { readonly [key: stri
 
 function merge(base: Config, file: string, text: string, mistakes: string[]): Config {
   const config = { ...base, severity: new Map(base.severity) };
-  const document = parse(text) as { readonly [key: string]: Value };
-  const place = (key: string): string => {
-    const line = text.split('\n').findIndex((candidate) => candidate.trimStart().replace(/^["']/, '').startsWith(key));
-    return line === -1 ? file : `${file}, line ${line + 1}`;
+  const lines = linesOf(text);
+  let section = topLevel;
+  /** Of the key's `index`th line when it is a list, else of its last one, which is the one that counts. */
+  const place = (key: string, index = -1): string => {
+    const line = lines.get(section)?.get(key)?.at(index);
+    return line === undefined ? file : `${file}, line ${line}`;
   };
   const wrong = (key: string, problem: string): void => {
     mistakes.push(`${place(key)}: ${problem}`);
   };
   const list = (key: string, value: Value): Origin<string>[] => {
-    const entries = Array.isArray(value) ? value : [value];
-    if (entries.every((entry) => typeof entry === 'string')) return entries.map((entry) => origin(entry, place(key)));
+    if (typeof value === 'string') return [origin(value, place(key))];
+    if (Array.isArray(value) && value.every((entry) => typeof entry === 'string'))
+      return value.map((entry, index) => origin(entry, place(key, index)));
     wrong(key, `${key} takes a list: ${key}[] = …`);
     return [];
   };
-  const section = (name: string, value: Value, use: (key: string, value: Value) => void): void => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) wrong(name, `[${name}] is a section`);
-    else for (const [key, entry] of Object.entries(value)) use(key, entry);
+  const inSection = (name: string, value: Value, use: (key: string, value: Value) => void): void => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      wrong(name, `[${name}] is a section`);
+      return;
+    }
+    section = name;
+    for (const [key, entry] of Object.entries(value)) use(key, entry);
+    section = topLevel;
   };
   const scalars: Readonly<Record<string, (text: string) => void>> = {
     mode: (value) => {
@@ -165,14 +173,14 @@ function merge(base: Config, file: string, text: string, mistakes: string[]): Co
       const severity = severities.find((known) => known === value);
       if (!codes.includes(key)) wrong(key, `${key} is no finding; kata-check explain lists them`);
       else if (severity === undefined)
-        wrong(key, `the severity of ${key} is info, warn or block, not ${String(value)}`);
+        wrong(key, `the severity of ${key} is info, warn or block, not ${written(value)}`);
       else config.severity.set(key, origin(severity, place(key)));
     },
     requires: (key, value) => {
       const runtime = parseRange(key);
       const agent = typeof value === 'string' ? parseRange(value) : undefined;
       if (runtime === undefined) wrong(key, `[requires] ${key} is no range of runtime versions`);
-      else if (agent === undefined) wrong(key, `[requires] ${String(value)} is no range of agent versions`);
+      else if (agent === undefined) wrong(key, `[requires] ${written(value)} is no range of agent versions`);
       else config.requires = [...config.requires, origin({ runtime, agent }, `${place(key)}: [requires] ${key}`)];
     },
     packages: (key, value) => {
@@ -184,21 +192,66 @@ function merge(base: Config, file: string, text: string, mistakes: string[]): Co
       const paths = key === 'path' ? list(key, value) : [];
       if (key !== 'path') wrong(key, `[images] has path[], not ${key}`);
       for (const path of paths) {
-        if (!path.value.startsWith('/')) wrong(key, `[images] ${path.value} is no absolute path`);
+        if (!path.value.startsWith('/')) mistakes.push(`${path.from}: [images] ${path.value} is no absolute path`);
         else config.images = [...config.images, path];
       }
     },
   };
+  let document: { readonly [key: string]: Value };
+  try {
+    document = parse(text) as typeof document;
+  } catch {
+    mistakes.push(`${file}: a section has the name of a key`);
+    return base;
+  }
+  // The parser drops these without a word.
+  for (const name of lines.keys()) {
+    section = name;
+    if (lines.get(name)?.has(unattached)) wrong(unattached, `unknown key ${unattached}`);
+  }
+  section = topLevel;
   for (const [key, value] of Object.entries(document)) {
     const scalar = Object.hasOwn(scalars, key) ? scalars[key] : undefined;
     const use = Object.hasOwn(sections, key) ? sections[key] : undefined;
     if (key === 'allow') config.allow = [...config.allow, ...knownCodes(list(key, value), mistakes)];
     else if (scalar !== undefined && typeof value === 'string') scalar(value);
     else if (scalar !== undefined) wrong(key, `${key} needs one value`);
-    else if (use !== undefined) section(key, value, use);
+    else if (use !== undefined) inSection(key, value, use);
     else wrong(key, `unknown key ${key}`);
   }
   return config;
+}
+
+/** A section inside a section has no text of its own, and no way to make one. */
+function written(value: Value): string {
+  return typeof value === 'object' && value !== null ? 'a section or a list' : String(value);
+}
+
+const topLevel = '';
+const unattached = '__proto__';
+
+/** On which lines each key of each section stands, in the order of the file; a section itself is a key of the top level. */
+function linesOf(text: string): ReadonlyMap<string, ReadonlyMap<string, readonly number[]>> {
+  const top = new Map<string, number[]>();
+  const sections = new Map([[topLevel, top]]);
+  let keys = top;
+  for (const [index, line] of text.split('\n').entries()) {
+    if (/^\s*(?:[;#]|$)/.test(line)) continue;
+    const heading = /^\[([^\]]*)\]\s*$/.exec(line)?.[1];
+    const [written = ''] = (heading ?? line).split(/[=;#]/, 1);
+    const key = written
+      .trim()
+      .replace(/^(["'])(.*)\1$/, '$2')
+      .replace(/\[\]$/, '');
+    const place = heading === undefined ? keys : top;
+    const known = place.get(key);
+    if (known === undefined) place.set(key, [index + 1]);
+    else known.push(index + 1);
+    if (heading === undefined) continue;
+    keys = sections.get(key) ?? new Map<string, number[]>();
+    sections.set(key, keys);
+  }
+  return sections;
 }
 
 function knownCodes(allow: readonly Origin<string>[], mistakes: string[]): Origin<string>[] {
