@@ -99,6 +99,8 @@ export function judge(state: State, policy: Policy): Judgement {
       });
       continue;
     }
+    // It holds no agent and needs none; what comes in its place and states none is taken for the same.
+    if (facts.kind === 'extension' && image.incoming?.version === undefined) continue;
     if (image.incoming !== null && image.incoming.version === undefined) {
       const stated = image.incoming.versionText;
       add('KC205', {
@@ -125,7 +127,6 @@ export function judge(state: State, policy: Policy): Judgement {
       });
       continue;
     }
-    if (image.incoming === null && facts.kind === 'extension') continue;
     const agent = image.incoming?.version ?? facts.agent?.version;
     if (agent === undefined) {
       add('KC201', {
@@ -202,17 +203,23 @@ function remedyFor(runtime: Runtime, image: Image, manager: string | null): Find
       : image.incoming !== null
         ? `, or keep the guest image that is installed`
         : '';
-  const commands: string[] = [];
-  if (manager === 'apt') {
-    const partner = image.incoming === null ? image.package : runtime.name;
-    const comes = runtime.isIncoming ? runtime.name : (image.incoming?.package ?? null);
-    if (partner !== null && comes !== null && partner !== comes) commands.push(`apt-get install ${comes} ${partner}`);
-    else if (comes !== null) commands.push(`apt-mark hold ${comes}`);
-  }
+  const commands = manager === 'apt' ? aptCommands(runtime, image) : [];
   return { text: `install a guest image with an agent ${wanted}${keep}; drain the node before`, commands };
 }
 
-/** A path as a shell takes it. */
+/** With the other package, where there is one that stays; else without what comes. */
+function aptCommands(runtime: Runtime, image: Image): string[] {
+  // A runtime that no package owns is named by its path.
+  const runtimePackage = runtime.name.startsWith('/') ? null : runtime.name;
+  const known = (names: readonly (string | null)[]): string[] => [...new Set(names.filter((name) => name !== null))];
+  const comes = known([runtime.isIncoming ? runtimePackage : null, image.incoming === null ? null : image.package]);
+  const all = known([...comes, runtimePackage, image.package]);
+  if (comes.length === 0) return [];
+  const [command, names] = comes.length === 1 && all.length === 2 ? ['apt-get install', all] : ['apt-mark hold', comes];
+  return [`${command} ${names.map(shellWord).join(' ')}`];
+}
+
+/** A path or a name as a shell takes it. */
 function shellWord(text: string): string {
   return /^[A-Za-z0-9_./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
