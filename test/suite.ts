@@ -3,12 +3,12 @@
  * ends is one too, and a test whose tools are missing is counted as skipped and says which.
  */
 
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { suite as uvuSuite } from 'uvu';
 
 export interface Needs {
-  /** Programs (looked up in the usual directories), "root", or the path of a file. */
+  /** Programs (looked up in the usual directories), "root", "no container", or the path of a file. */
   readonly needs?: readonly string[];
   /** Seconds; 120 when absent. */
   readonly timeout?: number;
@@ -35,6 +35,7 @@ export function corpusFolder(name: string): string {
 
 export function has(need: string): boolean {
   if (need === 'root') return process.geteuid?.() === 0;
+  if (need === 'no container') return readlinkSync('/proc/self/ns/pid') === 'pid:[4026531836]';
   if (need.startsWith('/')) return existsSync(need);
   return directories.some((directory) => existsSync(`${directory}/${need}`));
 }

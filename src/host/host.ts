@@ -17,6 +17,8 @@ export interface Status {
   readonly mode: number;
   /** Numeric user id of the owner. */
   readonly owner: number;
+  /** Of the same file, and of no other at the same time: device and inode. */
+  readonly identity: string;
 }
 
 /** An open regular file or block device. */

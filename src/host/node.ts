@@ -262,7 +262,13 @@ class NodeHost implements Host {
   status(path: string): Status | undefined {
     try {
       const stats = lstatSync(path);
-      return { kind: kindOf(stats), size: stats.size, mode: stats.mode & 0o7777, owner: stats.uid };
+      return {
+        kind: kindOf(stats),
+        size: stats.size,
+        mode: stats.mode & 0o7777,
+        owner: stats.uid,
+        identity: `${stats.dev}:${stats.ino}`,
+      };
     } catch (error) {
       const problem = failure(error, path);
       if (problem instanceof NotFound) return undefined;

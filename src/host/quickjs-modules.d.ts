@@ -18,6 +18,8 @@ declare module 'os' {
     mode: number;
     size: number;
     uid: number;
+    dev: number;
+    ino: number;
   }
   export const O_RDONLY: number;
   export const S_IFMT: number;

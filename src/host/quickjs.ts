@@ -287,7 +287,13 @@ class QuickJsHost implements Host {
   status(path: string): Status | undefined {
     const [stats, errno] = os.lstat(path);
     if (stats !== null) {
-      return { kind: kindOf(stats.mode), size: stats.size, mode: stats.mode & 0o7777, owner: stats.uid };
+      return {
+        kind: kindOf(stats.mode),
+        size: stats.size,
+        mode: stats.mode & 0o7777,
+        owner: stats.uid,
+        identity: `${stats.dev}:${stats.ino}`,
+      };
     }
     if (errno === ENOENT || errno === ENOTDIR) return undefined;
     throw failure(errno, path);
