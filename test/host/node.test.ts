@@ -126,7 +126,10 @@ test('status is of the path itself', async () => {
   );
   assert.equal(kinds, ['file', 'directory', 'symlink', 'symlink', 'other', undefined, undefined]);
   assert.is(host.status('/dev/null')?.kind, 'device');
-  assert.equal(host.status(at('file')), { kind: 'file', size: 10, mode: 0o640, owner: process.geteuid?.() ?? -1 });
+  const { identity, ...rest } = host.status(at('file')) ?? { identity: '' };
+  assert.equal(rest, { kind: 'file', size: 10, mode: 0o640, owner: process.geteuid?.() ?? -1 });
+  assert.is(host.status(at('directory/../file'))?.identity, identity);
+  assert.is.not(host.status(at('directory'))?.identity, identity);
   assert.instance(await failure(() => host.status(at('loop/x'))), Io);
 });
 
