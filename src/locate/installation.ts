@@ -119,7 +119,13 @@ function isTable(value: unknown): value is TomlTable {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The names under which a file can belong to a package: as named, and each step of its symlinks' end. */
+/** The names under which a file can belong to a package: as named, and where its symlinks end. */
 export function namesOf(host: Host, path: string): string[] {
-  return [...new Set([path, resolvePath(host, '', path)])];
+  try {
+    return [...new Set([path, resolvePath(host, '', path)])];
+  } catch (error) {
+    // A loop, say: whoever reads it finds the same, and says so of this one image.
+    if (error instanceof Problem) return [path];
+    throw error;
+  }
 }

@@ -34,11 +34,13 @@ export async function installedPackages(
   deadline: number,
 ): Promise<InstalledPackage[]> {
   const found: InstalledPackage[] = [];
+  // A configuration can name what no file, and no argument of a program, can be called.
+  const possible = paths.filter((path) => !path.includes('\0'));
   if (followedStatus(host, `${root}/var/lib/dpkg/status`) !== undefined) {
-    found.push(...(await askDpkg(host, `${root}/var/lib/dpkg`, paths, names, deadline)));
+    found.push(...(await askDpkg(host, `${root}/var/lib/dpkg`, possible, names, deadline)));
   }
   const rpm = rpmDatabases.find((path) => followedStatus(host, `${root}${path}/rpmdb.sqlite`) !== undefined);
-  if (rpm !== undefined) found.push(...(await askRpm(host, `${root}${rpm}`, paths, names, deadline)));
+  if (rpm !== undefined) found.push(...(await askRpm(host, `${root}${rpm}`, possible, names, deadline)));
   return found;
 }
 
