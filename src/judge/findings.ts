@@ -78,6 +78,15 @@ export const findingKinds = [
     remedy: 'After the installation run `kata-check`. Packagers: declare XB-Kata-Agent-Version.',
   },
   {
+    code: 'KC301',
+    severity: 'warn',
+    title: 'sandboxes are running: drain the node before the upgrade',
+    meaning:
+      'Pods run in Kata virtual machines on this node while the runtime or the guest image is about to be replaced. They keep ' +
+      'the pair they were started with until they end, but what their shims start anew comes from the new files.',
+    remedy: 'Drain the node, upgrade, and let it take pods again.',
+  },
+  {
     code: 'KC302',
     severity: 'warn',
     title: 'the guest image is removed and the Kata runtime stays',

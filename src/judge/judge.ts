@@ -57,6 +57,8 @@ export interface State {
   readonly manager: string | null;
   /** Judge only what the transaction changes: an old mismatch between two things that both stay is no reason to stop it. */
   readonly onlyChanges: boolean;
+  /** What runs now; null where that cannot be told, as below another root. */
+  readonly sandboxes: { readonly running: number; readonly ids: readonly string[] } | null;
 }
 
 export interface Judgement {
@@ -152,6 +154,31 @@ export function judge(state: State, policy: Policy): Judgement {
         remedy: remedyFor(runtime, image, state.manager),
       });
     }
+  }
+  const changes =
+    state.runtimes.some(({ isIncoming }) => isIncoming) || state.images.some(({ incoming }) => incoming !== null);
+  if (changes && state.sandboxes !== null && state.sandboxes.running > 0) {
+    const { running, ids } = state.sandboxes;
+    const shown = ids.slice(0, 3).map((id) => id.slice(0, 13));
+    add('KC301', {
+      facts: [
+        {
+          label: 'running',
+          value: `${running} ${running === 1 ? 'sandbox' : 'sandboxes'}`,
+          from: shown.join(', ') + (running > shown.length ? ', …' : ''),
+        },
+      ],
+      consequence: 'they keep the old pair until they end; operations that start a shim anew meet the new one',
+      affects: ids,
+      remedy: {
+        text: findingKind('KC301').remedy,
+        commands: [
+          'kubectl drain NODE --ignore-daemonsets --delete-emptydir-data',
+          'crictl pods --state ready',
+          'kubectl uncordon NODE',
+        ],
+      },
+    });
   }
   const worst = Math.max(-1, ...findings.map(({ severity }) => severities.indexOf(severity)));
   return { findings, verdict: severities[worst] ?? 'ok' };

@@ -82,8 +82,8 @@ export function reportJson(report: Report, exitCode: number): string {
         image.incoming,
       ),
     ),
-    // Not looked for yet: null says that nothing is known, 0 would say that none runs.
-    sandboxes: { running: null, ids: [] },
+    // Null: not known, as below another root. Zero would say that none runs.
+    sandboxes: { running: state.sandboxes?.running ?? null, ids: state.sandboxes?.ids ?? [] },
     findings: findings.map((finding) => ({
       code: finding.code,
       severity: finding.severity,

@@ -18,6 +18,7 @@ import {
 } from '../locate/installation.ts';
 import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
 import { askProgram } from '../locate/runtimes.ts';
+import { runningSandboxes } from '../locate/sandboxes.ts';
 import { readImage } from '../read/image.ts';
 import { parseVersion } from '../version.ts';
 import { type DebFields, debPaths, readDebFields } from './deb.ts';
@@ -47,7 +48,10 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
   const steps = (request.transaction?.changes ?? []).filter(
     (change) => change.action !== 'configure' && !isReinstall(change),
   );
-  const nothing: After = { state: { runtimes: [], images: [], manager: null, onlyChanges: true }, warnings: [] };
+  const nothing: After = {
+    state: { runtimes: [], images: [], manager: null, onlyChanges: true, sandboxes: null },
+    warnings: [],
+  };
   if (request.transaction !== null && (steps.length === 0 || !concernsKata(rooted, request, steps))) return nothing;
 
   const node = new Node(host, rooted, request, locateInstallation(rooted));
@@ -67,6 +71,8 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
       images,
       manager: request.transaction?.manager ?? null,
       onlyChanges: request.transaction !== null,
+      // Another root is another node, or none: what runs here is not its.
+      sandboxes: request.root === '' ? runningSandboxes(host) : null,
     },
     warnings: node.warnings,
   };

@@ -343,7 +343,7 @@ const rows: readonly Row[] = [
 ];
 
 function stateOf(runtimes: readonly Runtime[], images: readonly Image[], parts: Partial<State> = {}): State {
-  return { runtimes, images, manager: null, onlyChanges: false, ...parts };
+  return { runtimes, images, manager: null, onlyChanges: false, sandboxes: null, ...parts };
 }
 
 const order = ['ok', 'info', 'warn', 'block'];
@@ -496,5 +496,34 @@ for (const [rule, path, command] of words) {
   test(`a path in a command is one word of the shell: ${rule}`, () => {
     const [finding] = judge(stateOf([runtime('3.4.0')], [image(null, {}, { path, ...corrupt })]), usual).findings;
     assert.equal(finding?.remedy.commands, [command]);
+  });
+}
+
+const two = { running: 2, ids: ['sandbox-1', 'sandbox-2'] };
+const drains: readonly [
+  rule: string,
+  isIncoming: boolean,
+  sandboxes: State['sandboxes'],
+  expected: readonly string[],
+][] = [
+  ['sandboxes that run while a runtime comes in are said', true, two, ['KC301 warn']],
+  ["without a change they are nobody's matter", false, two, []],
+  ['none runs', true, { running: 0, ids: [] }, []],
+  ['whether some run is not known', true, null, []],
+];
+
+for (const [rule, isIncoming, sandboxes, expected] of drains) {
+  test(rule, () => {
+    const state = stateOf([{ ...runtime('3.4.0'), isIncoming }], [image('3.4.0')], { sandboxes });
+    const { findings } = judge(state, usual);
+    assert.equal(
+      findings.map(({ code, severity }) => `${code} ${severity}`),
+      expected,
+    );
+    for (const { facts, affects, remedy } of findings) {
+      assert.is(facts[0]?.value, '2 sandboxes');
+      assert.equal(affects, two.ids);
+      assert.ok(remedy.commands.some((command) => command.startsWith('kubectl drain')));
+    }
   });
 }
