@@ -73,7 +73,11 @@ async function askDpkg(
     else known.push(path);
   };
   if (paths.length > 0) {
-    const answer = await ask(host, ['dpkg-query', `--admindir=${admindir}`, '-S', ...paths.map(literal)], deadline);
+    const answer = await ask(
+      host,
+      ['dpkg-query', `--admindir=${admindir}`, '-S', '--', ...paths.map(literal)],
+      deadline,
+    );
     // `a, b:amd64: /path`; a diversion is told in a sentence of its own.
     for (const line of answer.split('\n')) {
       const parts = /^(?!diversion by )(.+?): (\/.*)$/.exec(line);
@@ -90,7 +94,7 @@ async function askDpkg(
   // biome-ignore-end lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const answer = await ask(
     host,
-    ['dpkg-query', `--admindir=${admindir}`, '-W', '-f', format, ...asked.map(literal)],
+    ['dpkg-query', `--admindir=${admindir}`, '-W', '-f', format, '--', ...asked.map(literal)],
     deadline,
   );
   return answer.split('\n').flatMap((line): InstalledPackage[] => {
@@ -129,18 +133,22 @@ async function askRpm(
       name,
       version,
       agentRequires: range === '' ? null : range,
-      agentVersion: provided.get('kata-agent') ?? null,
+      agentVersion: provided.get('kata-agent') || null,
       owns: [],
     };
     if (path !== null) known.owns.push(path);
     byName.set(name, known);
   };
   for (const path of paths) {
-    const answer = await ask(host, ['rpm', '--dbpath', database, '-qf', '--queryformat', format, path], deadline);
+    const answer = await ask(host, ['rpm', '--dbpath', database, '-qf', '--queryformat', format, '--', path], deadline);
     for (const line of answer.split('\n')) note(line, path);
   }
   if (names.length > 0) {
-    const answer = await ask(host, ['rpm', '--dbpath', database, '-q', '--queryformat', format, ...names], deadline);
+    const answer = await ask(
+      host,
+      ['rpm', '--dbpath', database, '-q', '--queryformat', format, '--', ...names],
+      deadline,
+    );
     for (const line of answer.split('\n')) note(line, null);
   }
   return [...byName.values()];
