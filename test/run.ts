@@ -27,9 +27,9 @@ const chosen = suites.filter(({ file }) =>
     : !onlyByName.some((folder) => relative(here, file).startsWith(`${folder}/`)),
 );
 
-// Another test may have left its mark: what a user's shell exports must not change what is tested.
+// What a user's shell exports must not change what is tested.
 for (const name of Object.keys(process.env)) {
-  if (name.startsWith('KATA_CHECK_MODE') || name === 'KATA_CHECK_ALLOW' || name === 'KATA_CONF_FILE')
+  if (/^(KATA_CHECK_(MODE|ALLOW)|KATA_CONF_FILE|NODE_OPTIONS|NODE_EXTRA_CA_CERTS)$/.test(name))
     delete process.env[name];
 }
 
