@@ -1,0 +1,246 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { Host } from '../../src/host/host.ts';
+import { createNodeHost } from '../../src/host/node.ts';
+import { rootedHost } from '../../src/host/rooted.ts';
+import { type Installation, locateInstallation, namesOf } from '../../src/locate/installation.ts';
+import { run, type Tree, temporaryFolder, writeTree } from '../images.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('the installation');
+
+function node(tree: Tree, environment: Readonly<Record<string, string>> = {}): Host {
+  const rooted = rootedHost(createNodeHost(), writeTree(temporaryFolder(), { '/etc/hostname': 'x', ...tree }));
+  return { ...rooted, environment: (name) => environment[name] };
+}
+
+const local = '/etc/kata-containers/configuration.toml';
+const usr = '/usr/share/defaults/kata-containers/configuration.toml';
+const fedora = '/usr/share/kata-containers/defaults/configuration.toml';
+const opt = '/opt/kata/share/defaults/kata-containers/configuration.toml';
+const image = '/usr/share/kata-containers/kata-containers.img';
+const initrd = '/usr/share/kata-containers/kata-containers-initrd.img';
+const optImage = '/opt/kata/share/kata-containers/kata-containers.img';
+
+const qemu = (...lines: readonly string[]): string => `[hypervisor.qemu]\n${lines.join('\n')}\n`;
+
+/** `path < configuration (prefix)`. */
+function imagesOf({ images }: Installation): string[] {
+  return images.map(({ path, usedBy }) => `${path} < ${usedBy.map((by) => `${by.path} (${by.prefix})`).join(', ')}`);
+}
+
+const configured: readonly [
+  rule: string,
+  tree: Tree,
+  images: readonly string[],
+  environment?: Readonly<Record<string, string>>,
+][] = [
+  ['nothing', {}, []],
+  ['an image', { [usr]: qemu(`image = "${image}"`) }, [`${image} < ${usr} (/usr)`]],
+  ['an initrd', { [usr]: qemu(`initrd = "${initrd}"`) }, [`${initrd} < ${usr} (/usr)`]],
+  [
+    'both',
+    { [usr]: qemu(`image = "${image}"`, `initrd = "${initrd}"`) },
+    [`${image} < ${usr} (/usr)`, `${initrd} < ${usr} (/usr)`],
+  ],
+  [
+    'every hypervisor, each image once',
+    {
+      [usr]: `${qemu(`image = "${image}"`)}[hypervisor.clh]\nimage = '${image}'\n[hypervisor.dragonball]\nimage = "/db.img"\n`,
+    },
+    [`${image} < ${usr} (/usr)`, `/db.img < ${usr} (/usr)`],
+  ],
+  ['what is not there is named all the same', { [usr]: qemu('image = "/none.img"') }, [`/none.img < ${usr} (/usr)`]],
+  ['a comment', { [usr]: qemu('# image = "/commented.img"') }, []],
+  [
+    'an empty value, a relative one and one that is no text',
+    { [usr]: `${qemu('image = ""', 'initrd = "a/b.img"')}[hypervisor.clh]\nimage = 5\n` },
+    [],
+  ],
+  [
+    'an image outside of a hypervisor',
+    { [usr]: 'image = "/x.img"\n[agent.kata]\nimage = "/y.img"\n[hypervisor]\nimage = "/z.img"\n' },
+    [],
+  ],
+  ['a hypervisor that is no table', { [usr]: 'hypervisor = "qemu"\n' }, []],
+  [
+    'names that every object has',
+    { [usr]: '[hypervisor.__proto__]\nimage = "/a.img"\n[hypervisor.constructor]\ninitrd = "/b.img"\n' },
+    [`/a.img < ${usr} (/usr)`, `/b.img < ${usr} (/usr)`],
+  ],
+  ["Fedora's place", { [fedora]: qemu(`image = "${image}"`) }, [`${image} < ${fedora} (/usr)`]],
+  [
+    'each place belongs to the runtime of its own prefix',
+    { [usr]: qemu(`image = "${image}"`), [opt]: qemu(`image = "${optImage}"`) },
+    [`${image} < ${usr} (/usr)`, `${optImage} < ${opt} (/opt/kata)`],
+  ],
+  [
+    'an image that two configurations name knows both',
+    { [usr]: qemu('image = "/srv/x.img"'), [opt]: qemu('image = "/srv/x.img"') },
+    [`/srv/x.img < ${usr} (/usr), ${opt} (/opt/kata)`],
+  ],
+  [
+    'a local configuration masks the packaged ones, for every runtime',
+    { [local]: qemu('image = "/srv/x.img"'), [usr]: qemu(`image = "${image}"`), [opt]: qemu(`image = "${optImage}"`) },
+    [`/srv/x.img < ${local} (null)`],
+  ],
+  [
+    'also when it is a link',
+    { [local]: { link: opt }, [usr]: qemu(`image = "${image}"`), [opt]: qemu(`image = "${optImage}"`) },
+    [`${optImage} < ${local} (null)`],
+  ],
+  ['also when it names nothing', { [local]: '', [usr]: qemu(`image = "${image}"`) }, []],
+  [
+    '$KATA_CONF_FILE masks that one',
+    { '/srv/kata.toml': qemu('image = "/srv/y.img"'), [local]: qemu('image = "/srv/x.img"') },
+    ['/srv/y.img < /srv/kata.toml (null)'],
+    { KATA_CONF_FILE: '/srv/kata.toml' },
+  ],
+  [
+    'unless it is not there',
+    { [local]: qemu('image = "/srv/x.img"') },
+    [`/srv/x.img < ${local} (null)`],
+    { KATA_CONF_FILE: '/srv/none.toml' },
+  ],
+  [
+    'or is relative',
+    { 'kata.toml': '', [local]: qemu('image = "/srv/x.img"') },
+    [`/srv/x.img < ${local} (null)`],
+    { KATA_CONF_FILE: 'kata.toml' },
+  ],
+  [
+    'without any configuration: the usual images that are there',
+    { [image]: '', [optImage]: '' },
+    [`${image} < ${image} (/usr)`, `${optImage} < ${optImage} (/opt/kata)`],
+  ],
+  ['the usual initrd', { [initrd]: '' }, [`${initrd} < ${initrd} (/usr)`]],
+  [
+    'with one they are not guessed',
+    { [image]: '', [usr]: qemu('image = "/srv/x.img"') },
+    [`/srv/x.img < ${usr} (/usr)`],
+  ],
+];
+
+for (const [rule, tree, images, environment] of configured) {
+  test(`images: ${rule}`, () => {
+    const installation = locateInstallation(node(tree, environment));
+    assert.equal(imagesOf(installation), images);
+    for (const { problem } of installation.configurations) assert.is(problem, null);
+  });
+}
+
+const megabyte = 1 << 20;
+
+const broken: readonly [rule: string, make: (root: string) => void, said: RegExp][] = [
+  [
+    'a string that does not end',
+    (root) => writeTree(root, { [usr]: qemu('kernel = "/vmlinuz"', 'image = "/x.img') }),
+    /^\/usr\/share\/defaults\/kata-containers\/configuration\.toml, line 3, column \d+: [^\n]+$/,
+  ],
+  [
+    'a key given twice',
+    (root) => writeTree(root, { [usr]: qemu('image = "/x"', 'image = "/y"') }),
+    /line 3, column \d+: /,
+  ],
+  [
+    'bytes that are no text',
+    (root) => writeTree(root, { [usr]: Buffer.from([0xff, 0xfe, 0x00, 0x5b]) }),
+    /line 1, column \d+: /,
+  ],
+  [
+    'a hundred thousand brackets',
+    (root) => writeTree(root, { [usr]: `x = ${'['.repeat(100_000)}` }),
+    /configuration\.toml/,
+  ],
+  ['over the limit', (root) => writeTree(root, { [usr]: `#${' '.repeat(megabyte)}\n` }), /larger than 1048576 bytes$/],
+  ['a directory', (root) => mkdirSync(join(root, usr), { recursive: true }), /is a directory, not a regular file$/],
+  [
+    'a FIFO',
+    (root) => {
+      writeTree(root, { [`${usr}/../x`]: '' });
+      run('mkfifo', join(root, usr));
+    },
+    /FIFO/,
+  ],
+  [
+    'a dangling link',
+    (root) => writeTree(root, { [usr]: { link: 'none.toml' } }),
+    /none\.toml: no such file or directory$/,
+  ],
+  [
+    'a link to itself',
+    (root) => writeTree(root, { [usr]: { link: 'configuration.toml' } }),
+    /more than 40 symbolic links$/,
+  ],
+];
+
+for (const [rule, make, said] of broken) {
+  test(
+    `a configuration that cannot be read is told, and the others are read: ${rule}`,
+    () => {
+      const root = writeTree(temporaryFolder(), { [opt]: qemu(`image = "${optImage}"`) });
+      make(root);
+      const installation = locateInstallation(rootedHost(createNodeHost(), root));
+      assert.equal(imagesOf(installation), [`${optImage} < ${opt} (/opt/kata)`]);
+      const problems = installation.configurations.flatMap(({ problem }) => problem ?? []);
+      assert.is(problems.length, 1);
+      assert.match(problems[0] ?? '', said);
+    },
+    { timeout: 20 },
+  );
+}
+
+const placed: readonly [rule: string, paths: Tree, programs: readonly string[]][] = [
+  ['none', {}, []],
+  [
+    'kata-runtime speaks for its prefix, before the shim',
+    { '/usr/bin/containerd-shim-kata-v2': '', '/usr/bin/kata-runtime': '' },
+    ['/usr /usr/bin/kata-runtime', '/usr /usr/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'a shim alone',
+    { '/opt/kata/bin/containerd-shim-kata-v2': '' },
+    ['/opt/kata /opt/kata/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'the shim in Rust',
+    { '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2': '' },
+    ['/opt/kata /opt/kata/runtime-rs/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'a link, though it dangles',
+    { '/usr/local/bin/kata-runtime': { link: '/opt/none' } },
+    ['/usr/local /usr/local/bin/kata-runtime'],
+  ],
+  ['another program', { '/usr/bin/runc': '', '/usr/sbin/kata-runtime': '' }, []],
+];
+
+for (const [rule, paths, expected] of placed) {
+  test(`programs: ${rule}`, () => {
+    const { programs } = locateInstallation(node(paths));
+    assert.equal(
+      programs.map(({ prefix, path }) => `${prefix} ${path}`),
+      expected,
+    );
+  });
+}
+
+const named: readonly [rule: string, tree: Tree, expected: readonly string[]][] = [
+  ['a file', { [image]: '' }, [image]],
+  ['what is not there', {}, [image]],
+  [
+    'a link and where it ends',
+    { [image]: { link: 'kata-1.0.img' }, '/usr/share/kata-containers/kata-1.0.img': '' },
+    [image, '/usr/share/kata-containers/kata-1.0.img'],
+  ],
+  ['a dangling link and where it would end', { [image]: { link: '/srv/none.img' } }, [image, '/srv/none.img']],
+  ['a link in the middle', { '/usr/share/kata-containers': { link: '/srv' } }, [image, '/srv/kata-containers.img']],
+  ['a link to itself: its own name alone', { [image]: { link: 'kata-containers.img' } }, [image]],
+];
+
+for (const [rule, tree, expected] of named) {
+  test(`names under which a package can own it: ${rule}`, () => {
+    assert.equal(namesOf(node(tree), image), expected);
+  });
+}
