@@ -11,9 +11,10 @@ import { type Config, describeConfig, type Loaded, loadConfig, type Override } f
 import { Problem, Usage } from './errors.ts';
 import type { Host } from './host/host.ts';
 import { resolvePath, rootedHost } from './host/rooted.ts';
-import { findingKinds } from './judge/findings.ts';
+import { codes, findingKinds } from './judge/findings.ts';
 import { utf8 } from './read/bytes.ts';
 import { readImage } from './read/image.ts';
+import { type CompletedCommand, completionScript, shells } from './report/completion.ts';
 import { imagesJson, reportJson } from './report/json.ts';
 import { printable } from './report/printable.ts';
 import { explainText, imageText, reportText } from './report/text.ts';
@@ -26,6 +27,8 @@ export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undet
 declare const KATA_CHECK_VERSION: string | undefined;
 export const programVersion = typeof KATA_CHECK_VERSION === 'undefined' ? '0.0.0' : KATA_CHECK_VERSION;
 
+/** The package managers that have a hook. */
+const hookNames = ['apt'] as const;
 /** What a hook is told by its package manager: thousands of lines at the most, some 200 bytes each. */
 const hookInputLimit = 64 * 1024 * 1024;
 /** Before the configuration is read, in milliseconds: as the configuration's own default. */
@@ -150,6 +153,13 @@ const commands: readonly Command[] = [
     positional: '[CODE]',
     options: common,
     run: runExplain,
+  },
+  {
+    name: 'completion',
+    description: 'completion for a shell, to be put where it looks for it',
+    positional: shells.join('|'),
+    options: common,
+    run: runCompletion,
   },
 ];
 
@@ -351,7 +361,8 @@ async function runImage(context: Context): Promise<number> {
 async function runHook(context: Context): Promise<number> {
   const { host, positionals } = context;
   const [name, ...rest] = positionals;
-  if (name !== 'apt') throw new Usage(name === undefined ? 'which hook?' : `no hook for ${name}`);
+  if (!hookNames.some((known) => known === name))
+    throw new Usage(name === undefined ? 'which hook?' : `no hook for ${name}`);
   if (rest.length > 0) throw new Usage(`hook apt takes no argument: ${rest[0]}`);
   if (host.environment('KATA_CHECK_MODE') === 'off') return exitStatus.goAhead;
   const start = host.now();
@@ -392,5 +403,30 @@ async function runExplain({ host, positionals, flags }: Context): Promise<number
   if (flags.has('json')) host.write(1, `${JSON.stringify({ schema: 1, findings: kinds }, null, 2)}\n`);
   else if (code !== undefined) host.write(1, kinds.map(explainText).join('\n'));
   else host.write(1, kinds.map((kind) => `${kind.code}  ${kind.severity.padEnd(5)}  ${kind.title}\n`).join(''));
+  return exitStatus.goAhead;
+}
+
+async function runCompletion({ host, positionals }: Context): Promise<number> {
+  const [name, ...rest] = positionals;
+  const shell = shells.find((known) => known === name);
+  if (shell === undefined || rest.length > 0) throw new Usage(`which shell? one of ${shells.join(', ')}`);
+  const words: Readonly<Record<string, readonly string[]>> = { hook: hookNames, explain: codes, completion: shells };
+  const described = [{ ...main, name: '' }, ...commands].map(
+    ({ name: command, description, options }): CompletedCommand => ({
+      name: command,
+      description,
+      positional: words[command] ?? 'file',
+      options: Object.entries(options).map(([option, { type, values, valueHint, description: text = '' }]) => ({
+        name: option,
+        description: text,
+        value:
+          type === 'boolean'
+            ? null
+            : (values ??
+              (option === 'allow' ? codes : valueHint === 'VERSION' || valueHint === 'RANGE' ? 'text' : 'file')),
+      })),
+    }),
+  );
+  host.write(1, completionScript(shell, described));
   return exitStatus.goAhead;
 }

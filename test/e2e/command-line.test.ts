@@ -25,6 +25,7 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['an unknown hook', ['hook', 'pacman'], /no hook for pacman\n/],
   ['a hook with too many words', ['hook', 'apt', 'more'], /hook apt takes no argument: more\n/],
   ['an unknown code to explain', ['explain', 'KC000'], /KC000 is no finding/],
+  ['a shell that is none', ['completion', 'tcsh'], /which shell\? one of bash, zsh, fish/],
   ['two codes to explain', ['explain', 'KC101', 'KC104'], /one code at a time/],
   ['control characters in an argument are not printed', ['--\u001b[31mred'], /unknown option --\\u001b\[31mred\n/],
 ];
