@@ -5,14 +5,13 @@
 import type { Report } from '../check.ts';
 import type { Image, Runtime } from '../judge/judge.ts';
 import type { ImageFacts } from '../read/image.ts';
-import { printable } from './printable.ts';
+import { printable, printableJson } from './printable.ts';
 import { overrideFor } from './text.ts';
 
 export const schema = 1;
 
-/** JSON escapes only some of what a terminal obeys, and this document is often just looked at. */
 function document(value: unknown): string {
-  return `${JSON.stringify(value, null, 2).replace(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
+  return `${printableJson(JSON.stringify(value, null, 2))}\n`;
 }
 
 function imageObject(image: ImageFacts, usedBy: readonly string[], incoming: Image['incoming'] = null): object {
@@ -51,7 +50,7 @@ export function imagesJson(images: readonly ImageFacts[]): string {
 function shown(runtime: Runtime | undefined, place: 'path' | 'package'): object | null {
   if (runtime === undefined || (runtime.versionText === null && runtime.source === 'none')) return null;
   return {
-    version: runtime.version?.text ?? runtime.versionText,
+    version: runtime.version?.text ?? (runtime.versionText === null ? null : printable(runtime.versionText)),
     [place]: place === 'package' ? runtime.name : runtime.source,
     source: place === 'package' ? runtime.source : runtime.name,
   };
