@@ -26,6 +26,26 @@ export const findingKinds = [
     remedy: 'Install runtime and guest image together, or keep the runtime that fits the image. Drain the node before.',
   },
   {
+    code: 'KC102',
+    severity: 'block',
+    title: 'the protocol broke between the Kata runtime and the agent',
+    meaning:
+      'Between the two releases the transport or a message changed, so that neither side understands the other, or the runtime is ' +
+      'the older one and calls what the agent no longer has. `kata-check protocol RUNTIME AGENT` names the change.',
+    remedy: 'Install runtime and guest image of the same side of the break, together, on a drained node.',
+  },
+  {
+    code: 'KC103',
+    severity: 'block',
+    title: 'the Kata runtime makes calls that the agent does not have',
+    meaning:
+      'The runtime is the newer one, and calls were added to the protocol after the agent was released. Each fails where the ' +
+      'feature that makes it is used; some are made for every sandbox. `kata-check protocol AGENT RUNTIME` lists them.',
+    remedy:
+      'Install the newer guest image first or together with the runtime. Where none of these features is used, allow it, or ' +
+      'say under [requires] in /etc/kata-check.conf which agents work.',
+  },
+  {
     code: 'KC104',
     severity: 'warn',
     title: 'runtime and agent are further apart than the rule allows',
@@ -34,6 +54,16 @@ export const findingKinds = [
       '(the same major and minor version) or skew=N (the agent may lag N minor versions). This pair is outside of it.',
     remedy:
       'Bring both to the same release, or, where the pair is known to work, say so under [requires] in /etc/kata-check.conf.',
+  },
+  {
+    code: 'KC107',
+    severity: 'warn',
+    title: 'names of drivers or device paths differ between runtime and agent',
+    meaning:
+      'No call is missing, but the runtime may send the name of a storage or device driver, or a path of a device in a form, ' +
+      'that this agent does not know. A container that needs it then fails to start.',
+    remedy:
+      'Bring runtime and guest image to the same release, or test the kinds of volumes and devices that the pods use.',
   },
   {
     code: 'KC201',
