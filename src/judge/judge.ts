@@ -94,7 +94,7 @@ export function judge(state: State, policy: Policy): Judgement {
     const affects = [facts.path];
     if (image.removedBy !== null) {
       add('KC302', {
-        facts: [{ label: 'removed', value: image.removedBy, from: facts.path }, ...users.map(runtimeFact)],
+        facts: [{ label: 'removed', value: image.removedBy, from: oneLine(facts.path) }, ...users.map(runtimeFact)],
         consequence: 'no pod starts with this image any more',
         affects,
         remedy: { text: findingKind('KC302').remedy, commands: [] },
@@ -106,7 +106,7 @@ export function judge(state: State, policy: Policy): Judgement {
     if (image.incoming !== null && image.incoming.version === undefined) {
       const stated = image.incoming.versionText;
       add('KC205', {
-        facts: [{ label: 'incoming', value: image.incoming.package, from: facts.path }],
+        facts: [{ label: 'incoming', value: image.incoming.package, from: oneLine(facts.path) }],
         consequence:
           stated === null
             ? 'it carries no field Kata-Agent-Version'
@@ -210,7 +210,7 @@ export function imageFact(image: Image): Fact {
     return {
       label: 'incoming',
       value: `agent ${incoming.version?.text ?? 'unknown'}`,
-      from: `${incoming.package}, for ${facts.path}`,
+      from: oneLine(`${incoming.package}, for ${facts.path}`),
     };
   }
   const place = facts.partition === null ? facts.filesystem : `${facts.filesystem} in partition ${facts.partition}`;
@@ -218,7 +218,7 @@ export function imageFact(image: Image): Fact {
   return {
     label: 'installed',
     value: facts.agent === null ? 'agent unknown' : `agent ${facts.agent.version.text}`,
-    from: how === '' ? facts.path : `${facts.path}\n${how}`,
+    from: how === '' ? oneLine(facts.path) : `${oneLine(facts.path)}\n${how}`,
   };
 }
 
@@ -232,6 +232,11 @@ function remedyFor(runtime: Runtime, image: Image, manager: string | null): Find
         : '';
   const commands = manager === 'apt' ? aptCommands(runtime, image) : [];
   return { text: `install a guest image with an agent ${wanted}${keep}; drain the node before`, commands };
+}
+
+/** Where a fact is from may take several lines, but a path takes one. */
+function oneLine(text: string): string {
+  return text.replaceAll('\n', '\\u000a');
 }
 
 /** With the other package, where there is one that stays; else without what comes. */

@@ -25,7 +25,7 @@ function paint(text: string, color: keyof typeof colors, options: TextOptions): 
 }
 
 function row(label: string, text: string): string {
-  return `  ${label.padEnd(labelWidth - 2)} ${text}`;
+  return `  ${label.padEnd(labelWidth - 2)} ${text}`.trimEnd();
 }
 
 function factRows(fact: Fact): string[] {
@@ -34,7 +34,7 @@ function factRows(fact: Fact): string[] {
   const gap = ' '.repeat(labelWidth + 1 + valueWidth);
   const isWide = value.length >= valueWidth && first !== '';
   return [
-    row(fact.label, isWide ? value : value.padEnd(valueWidth) + first).trimEnd(),
+    row(fact.label, isWide ? value : value.padEnd(valueWidth) + first),
     ...(isWide ? [first, ...rest] : rest).map((line) => gap + line),
   ];
 }
@@ -75,6 +75,9 @@ export function reportText(report: Report, options: TextOptions, isHook: boolean
   const parts = [...others, ...blocks].map((finding) => findingText(finding, options));
   if (isHook) return verdict === 'block' ? `${parts.join('\n')}\nNothing was changed.\n` : parts.join('\n');
   if (findings.length > 0) return parts.join('\n');
+  // The images that are there may or may not fit: that was not the question.
+  if (state.onlyChanges && state.runtimes.length === 0)
+    return 'kata-check: these packages change nothing of Kata Containers: nothing to check\n';
   if (state.images.length === 0) {
     const what =
       state.runtimes.length === 0 ? 'nothing of Kata Containers is installed' : 'no guest image is configured';
