@@ -12,7 +12,8 @@ const characterChunk = 8192;
 export function latin1(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += characterChunk) {
-    text += String.fromCharCode(...bytes.subarray(at, at + characterChunk));
+    // Spreading the bytes would take ten times as long in QuickJS.
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + characterChunk) as unknown as number[]);
   }
   return text;
 }
