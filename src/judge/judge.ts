@@ -6,6 +6,7 @@ import type { ImageFacts } from '../read/image.ts';
 import { isInRange, type Version, type VersionRange } from '../version.ts';
 import { type Code, type Fact, type Finding, findingKind, type Severity, severities } from './findings.ts';
 import { type Policy, severityOf } from './policy.ts';
+import { type Comparison, compareProtocols, consequenceOf, whyNotCovered } from './protocol.ts';
 
 /** Which agents a runtime works with, and who says so. */
 export interface Requirement {
@@ -13,6 +14,8 @@ export interface Requirement {
   readonly source: string;
   /** The policy's rule, and not something that was declared for this runtime. */
   readonly isRule: boolean;
+  /** The protocol's history speaks, pair by pair; what it does not tell is up to this, the policy's rule. */
+  readonly otherwise?: Requirement;
 }
 
 /** A runtime as it will be after the transaction. */
@@ -140,18 +143,35 @@ export function judge(state: State, policy: Policy): Judgement {
       continue;
     }
     for (const runtime of users) {
-      const { requirement } = runtime;
-      if (requirement === null || isInRange(agent, requirement.range)) continue;
-      const code = requirement.isRule ? 'KC104' : 'KC101';
+      if (runtime.requirement === null) continue;
       const incoming = runtime.isIncoming ? 'incoming' : 'installed';
-      add(code, {
-        ...(code === 'KC101' ? { title: `the guest image does not fit the ${incoming} Kata runtime` } : {}),
-        facts: [runtimeFact(runtime), imageFact(image)],
+      const unfit = { title: `the guest image does not fit the ${incoming} Kata runtime` };
+      const { otherwise } = runtime.requirement;
+      const compared =
+        otherwise === undefined || runtime.version === undefined ? undefined : compareProtocols(runtime.version, agent);
+      if (compared !== undefined) {
+        if (compared.code === null) continue;
+        add(compared.code, {
+          ...(compared.code === 'KC107' ? {} : unfit),
+          facts: [runtimeFact(runtime), imageFact(image), ...missingFacts(compared)],
+          consequence: consequenceOf(compared),
+          affects,
+          remedy: remedyFor(runtime, image, state.manager, compared),
+        });
+        continue;
+      }
+      const requirement = otherwise ?? runtime.requirement;
+      if (isInRange(agent, requirement.range)) continue;
+      const ruled = { ...runtime, requirement };
+      const why = otherwise === undefined ? null : whyNotCovered(agent);
+      add(requirement.isRule ? 'KC104' : 'KC101', {
+        ...(requirement.isRule ? {} : unfit),
+        facts: [runtimeFact(ruled), imageFact(image)],
         consequence: requirement.isRule
-          ? `perhaps: nothing declares that agent ${agent.text} works with runtime ${runtime.version?.text ?? '?'}`
+          ? `perhaps: nothing declares that agent ${agent.text} works with runtime ${runtime.version?.text ?? '?'}${why === null ? '' : `, and ${why}`}`
           : `containers may fail to start or at a later call: this runtime works with agent ${requirement.range.text}, not ${agent.text}`,
         affects,
-        remedy: remedyFor(runtime, image, state.manager),
+        remedy: remedyFor(ruled, image, state.manager),
       });
     }
   }
@@ -222,8 +242,20 @@ export function imageFact(image: Image): Fact {
   };
 }
 
-function remedyFor(runtime: Runtime, image: Image, manager: string | null): Finding['remedy'] {
-  const wanted = runtime.requirement?.range.text ?? '';
+/** A row for each call that the agent does not have. Where no call gets through at all, which of them are missing is no matter. */
+function missingFacts({ breaks, missing }: Comparison): Fact[] {
+  if (breaks.length > 0) return [];
+  return missing.map(({ name, feature }) => ({ label: 'missing', value: name, from: `called for ${feature}` }));
+}
+
+function remedyFor(
+  runtime: Runtime,
+  image: Image,
+  manager: string | null,
+  compared: Comparison | null = null,
+): Finding['remedy'] {
+  // Such an agent is in the range: what settles it is that both are of the same release.
+  const wanted = compared?.code === 'KC107' ? (runtime.version?.text ?? '') : (runtime.requirement?.range.text ?? '');
   const keep =
     runtime.isIncoming && runtime.replaces !== null
       ? `, or keep ${runtime.name} at ${runtime.replaces}`

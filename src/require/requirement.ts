@@ -5,6 +5,7 @@
 import type { Config } from '../config.ts';
 import type { Requirement } from '../judge/judge.ts';
 import { rangeOfRule, ruleText } from '../judge/policy.ts';
+import { rangeByHistory, whyNotCovered } from '../judge/protocol.ts';
 import { isInRange, parseRange, type Version, type VersionRange } from '../version.ts';
 
 export interface RequirementSources {
@@ -12,7 +13,7 @@ export interface RequirementSources {
   readonly option: VersionRange | undefined;
   /** 2. What the runtime's package declares, and how to name it. */
   readonly declared: { readonly text: string; readonly from: string } | undefined;
-  /** For 3. [requires] of the configuration, and 5. the policy's rule. (4., the protocol's history, is not yet there.) */
+  /** For 3. [requires] of the configuration, 4. the protocol's history, and 5. the policy's rule. */
   readonly version: Version | undefined;
   readonly versionText: string | null;
   readonly config: Config;
@@ -25,8 +26,8 @@ export type RequirementResult =
 
 export function requirementOf(sources: RequirementSources): RequirementResult {
   const { option, declared, version, versionText, config } = sources;
-  const from = (range: VersionRange, source: string, isRule = false): RequirementResult => ({
-    requirement: { range, source, isRule },
+  const from = (range: VersionRange, source: string): RequirementResult => ({
+    requirement: { range, source, isRule: false },
     requirementProblem: null,
   });
   // 1.
@@ -45,6 +46,20 @@ export function requirementOf(sources: RequirementSources): RequirementResult {
   // 3. The last line that covers the runtime: a drop-in is read later than the main file, and is meant to win.
   const configured = config.requires.findLast(({ value }) => isInRange(version, value.runtime));
   if (configured !== undefined) return from(configured.value.agent, configured.from);
-  // 5.
-  return from(rangeOfRule(config.rule.value, version), `rule ${ruleText(config.rule.value)}`, true);
+  // 5., beside 4.: the history may cover the runtime and not the agent.
+  const ruled = rangeOfRule(config.rule.value, version);
+  const rule: Requirement = { range: ruled, source: `rule ${ruleText(config.rule.value)}`, isRule: true };
+  // 4.
+  const range = rangeByHistory(version);
+  if (range !== undefined) {
+    return {
+      requirement: { range, source: 'protocol history', isRule: false, otherwise: rule },
+      requirementProblem: null,
+    };
+  }
+  const why = whyNotCovered(version);
+  return {
+    requirement: why === null ? rule : { ...rule, source: `${rule.source}: ${why}` },
+    requirementProblem: null,
+  };
 }

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
 import { type Image, judge, type Runtime, type State } from '../../src/judge/judge.ts';
 import { type Policy, parseRule, rangeOfRule, ruleText } from '../../src/judge/policy.ts';
+import { rangeByHistory } from '../../src/judge/protocol.ts';
 import type { ImageFacts } from '../../src/read/image.ts';
 import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
 import { suite } from '../suite.ts';
@@ -11,7 +12,11 @@ const usual: Policy = { mode: 'block', allow: new Set(), severity: new Map(), st
 const imagePath = '/usr/share/kata-containers/kata-containers.img';
 const packagedConfig = '/usr/share/defaults/kata-containers/configuration.toml';
 
-type Requires = { readonly declares: string } | { readonly rule: string } | { readonly problem: string };
+type Requires =
+  | { readonly declares: string }
+  | { readonly rule: string }
+  | { readonly history: 'minor' | 'exact' }
+  | { readonly problem: string };
 
 /** A runtime of this version; without more, an installed one below /usr for which the rule "minor" speaks. */
 function runtime(
@@ -25,7 +30,9 @@ function runtime(
       ? null
       : 'declares' in requires
         ? { range: parseRange(requires.declares) as VersionRange, source: 'its package', isRule: false }
-        : ruleRequirement(requires.rule, version as Version);
+        : 'history' in requires
+          ? historyRequirement(requires.history, version as Version)
+          : ruleRequirement(requires.rule, version as Version);
   return {
     name: 'kata-runtime',
     versionText: written,
@@ -43,6 +50,12 @@ function runtime(
 function ruleRequirement(text: string, version: Version): Runtime['requirement'] {
   const rule = parseRule(text) as NonNullable<ReturnType<typeof parseRule>>;
   return { range: rangeOfRule(rule, version), source: `rule ${ruleText(rule)}`, isRule: true };
+}
+
+function historyRequirement(rule: string, version: Version): Runtime['requirement'] {
+  const range = rangeByHistory(version) as VersionRange;
+  const otherwise = ruleRequirement(rule, version) as NonNullable<Runtime['requirement']>;
+  return { range, source: 'protocol history', isRule: false, otherwise };
 }
 
 function incomingRuntime(written: string | null, requires?: Requires, parts: Partial<Runtime> = {}): Runtime {
@@ -114,6 +127,7 @@ type Row = readonly [
 ];
 
 const declares: Requires = { declares: '>=3.4.0 <3.6.0' };
+const history: Requires = { history: 'minor' };
 const unknownRequirement: Requires = { problem: 'its version is not known' };
 
 const rows: readonly Row[] = [
@@ -140,6 +154,33 @@ const rows: readonly Row[] = [
   ['"skew=2" by three', [runtime('3.4.0', { rule: 'skew=2' })], [image('3.1.9')], ['KC104 warn']],
   ['"skew=2", the agent newer by one', [runtime('3.4.0', { rule: 'skew=2' })], [image('3.5.0')], ['KC104 warn']],
   ['"skew=2" over a major', [runtime('4.0.0', { rule: 'skew=2' })], [image('3.31.0')], ['KC104 warn']],
+
+  // The history: KC102, KC103, KC107, and the rule where it does not tell.
+  ['a call is missing', [runtime('1.1.0', history)], [image('1.0.0')], ['KC103 block']],
+  ['no call is missing', [runtime('1.0.0', history)], [image('1.1.0')], []],
+  ['the transport changed', [runtime('2.0.0', history)], [image('1.12.0')], ['KC102 block']],
+  ['a call went', [runtime('1.5.0', history)], [image('1.6.0')], ['KC102 block']],
+  ['a driver went', [runtime('3.12.0', history)], [image('3.29.0')], ['KC107 warn']],
+  ['the rule is not asked where the history tells', [runtime('3.5.1', { history: 'exact' })], [image('3.4.0')], []],
+  ['an agent newer than the table: the rule', [runtime('4.1.0', history)], [image('4.2.0')], ['KC104 warn']],
+  ['an agent before the table: the rule', [runtime('1.0.0', history)], [image('0.9.0')], ['KC104 warn']],
+  ['a candidate that could be either: the rule', [runtime('3.29.0', history)], [image('3.29.0-rc1')], []],
+  ['the rule "exact"', [runtime('3.29.0', { history: 'exact' })], [image('3.29.0-rc1')], ['KC104 warn']],
+  ['what a package declares wins over the history', [runtime('1.1.0', { declares: '>=1.0.0' })], [image('1.0.0')], []],
+  [
+    'allow of KC103 lets it pass',
+    [runtime('1.1.0', history)],
+    [image('1.0.0')],
+    ['KC103 warn'],
+    { policy: { allow: new Set(['KC103']) } },
+  ],
+  [
+    'strict blocks on KC107',
+    [runtime('3.12.0', history)],
+    [image('3.29.0')],
+    ['KC107 block'],
+    { policy: { strict: true } },
+  ],
 
   // What is not known.
   ['the image names no version', [runtime('3.4.0')], [image(null, {}, { unknown: 'x' })], ['KC201 warn']],
@@ -383,6 +424,52 @@ test('a finding has its facts with their sources, what would happen, and what to
       commands: ['apt-get install kata-runtime kata-containers-image'],
     },
   });
+});
+
+test('the history names the calls that are missing, each with what makes it', () => {
+  const coming = incomingRuntime('3.29.0-1', history, { replaces: '3.12.0-1' });
+  const [finding] = judge(stateOf([coming], [image('3.12.0')]), usual).findings;
+  assert.equal(finding, {
+    code: 'KC103',
+    severity: 'block',
+    title: 'the guest image does not fit the incoming Kata runtime',
+    facts: [
+      { label: 'incoming', value: 'kata-runtime 3.29.0-1', from: 'agent >=3.29.0 (protocol history)' },
+      { label: 'installed', value: 'agent 3.12.0', from: `${imagePath}\next4 in partition 1, osbuilder.yaml` },
+      { label: 'missing', value: 'AddSwapPath', from: 'called for swap' },
+      { label: 'missing', value: 'GetDiagnosticData', from: 'called for diagnostics' },
+      { label: 'missing', value: 'MemAgentCompactSet', from: 'called for memory agent' },
+      { label: 'missing', value: 'MemAgentMemcgSet', from: 'called for memory agent' },
+    ],
+    consequence: 'calls the agent does not have: AddSwapPath, GetDiagnosticData, MemAgentCompactSet, MemAgentMemcgSet',
+    affects: [imagePath],
+    remedy: {
+      text: 'install a guest image with an agent >=3.29.0, or keep kata-runtime at 3.12.0-1; drain the node before',
+      commands: [],
+    },
+  });
+});
+
+test('where nothing gets through, single calls are not listed', () => {
+  const [finding] = judge(stateOf([runtime('2.0.0', history)], [image('1.12.0')]), usual).findings;
+  assert.match(finding?.consequence ?? '', /^gRPC to ttRPC in 2\.0\.0/);
+  assert.is(finding?.facts.length, 2);
+});
+
+test('a driver that may be refused: both of the same release settle it', () => {
+  const [finding] = judge(stateOf([runtime('3.12.0', history)], [image('3.29.0')]), usual).findings;
+  assert.is(finding?.title, 'names of drivers or device paths differ between runtime and agent');
+  assert.match(finding?.consequence ?? '', /^the agent may refuse or misread: driver 9p, /);
+  assert.match(finding?.remedy.text ?? '', /^install a guest image with an agent 3\.12\.0;/);
+});
+
+test('the rule that decides where the table ends is named, and the end is', () => {
+  const [finding] = judge(stateOf([runtime('4.1.0', history)], [image('4.2.0')]), usual).findings;
+  assert.is(
+    finding?.consequence,
+    'perhaps: nothing declares that agent 4.2.0 works with runtime 4.1.0, and the protocol history ends at 4.1',
+  );
+  assert.is(finding?.facts[0]?.from, 'agent >=4.1.0-0 <4.2.0-0 (rule minor)');
 });
 
 test('an installed runtime is called so', () => {

@@ -78,14 +78,39 @@ const rows: readonly Row[] = [
     ['>=4.0.0', /^\/etc\/kata-check\.conf\.d\/site\.conf, line 2/, false],
   ],
   [
-    '5. else the rule, by default minor',
+    '4. else the history of the protocol',
     { runtime: '3.27.2', config: lines },
-    ['>=3.27.0-0 <3.28.0-0', 'rule minor', true],
+    ['>=3.15.0', 'protocol history', false],
+  ],
+  [
+    '4. where it covers the runtime, the rule does not count',
+    { runtime: '3.27.2', config: configured({ [main]: 'rule = exact\n' }) },
+    ['>=3.15.0', 'protocol history', false],
+  ],
+  [
+    '3. the configuration wins over the history',
+    { runtime: '3.28.0', config: lines },
+    ['>=3.27.0 <4.0.0', `${main}, line 2: [requires] 3.28 - 3.32`, false],
+  ],
+  [
+    '5. else the rule, by default minor: beyond the table, and it is said',
+    { runtime: '4.2.1' },
+    ['>=4.2.0-0 <4.3.0-0', 'rule minor: the protocol history ends at 4.1', true],
   ],
   [
     '5. the configured rule',
-    { runtime: '3.27.2', config: configured({ [main]: 'rule = skew=2\n' }) },
-    ['>=3.25.0-0 <3.28.0-0', 'rule skew=2', true],
+    { runtime: '4.5.0', config: configured({ [main]: 'rule = skew=2\n' }) },
+    ['>=4.3.0-0 <4.6.0-0', 'rule skew=2: the protocol history ends at 4.1', true],
+  ],
+  [
+    '5. before the table',
+    { runtime: '0.9.0' },
+    ['>=0.9.0-0 <0.10.0-0', 'rule minor: the protocol history begins at 1.0.0', true],
+  ],
+  [
+    '5. a candidate of a release that changed something: the history cannot tell',
+    { runtime: '3.29.0-rc1' },
+    ['>=3.29.0-0 <3.30.0-0', 'rule minor', true],
   ],
   ['without a version there is none', { config: lines }, /^its version is not known$/],
   [
@@ -117,5 +142,7 @@ for (const [rule, { runtime, ...parts }, expected] of rows) {
     if (typeof source === 'string') assert.is(requirement?.source, source);
     else assert.match(requirement?.source ?? '', source);
     assert.is(requirement?.isRule, isRule);
+    // What the history does not tell of an agent is up to the rule.
+    assert.is(requirement?.otherwise?.isRule, source === 'protocol history' ? true : undefined);
   });
 }
