@@ -260,6 +260,7 @@ class Node {
       ...requirementOf({
         option: this.#request.requires,
         declared: declared === null ? undefined : { text: declared, from: 'its field Kata-Agent-Requires' },
+        isUnread: fields === null,
         version,
         versionText,
         config: this.#request.config,

@@ -13,6 +13,8 @@ export interface RequirementSources {
   readonly option: VersionRange | undefined;
   /** 2. What the runtime's package declares, and how to name it. */
   readonly declared: { readonly text: string; readonly from: string } | undefined;
+  /** The package could not be read: it may declare something that the history does not know. */
+  readonly isUnread?: boolean;
   /** For 3. [requires] of the configuration, 4. the protocol's history, and 5. the policy's rule. */
   readonly version: Version | undefined;
   readonly versionText: string | null;
@@ -25,7 +27,7 @@ export type RequirementResult =
   | { readonly requirement: null; readonly requirementProblem: string };
 
 export function requirementOf(sources: RequirementSources): RequirementResult {
-  const { option, declared, version, versionText, config } = sources;
+  const { option, declared, isUnread = false, version, versionText, config } = sources;
   const from = (range: VersionRange, source: string): RequirementResult => ({
     requirement: { range, source, isRule: false },
     requirementProblem: null,
@@ -49,6 +51,7 @@ export function requirementOf(sources: RequirementSources): RequirementResult {
   // 5., beside 4.: the history may cover the runtime and not the agent.
   const ruled = rangeOfRule(config.rule.value, version);
   const rule: Requirement = { range: ruled, source: `rule ${ruleText(config.rule.value)}`, isRule: true };
+  if (isUnread) return { requirement: rule, requirementProblem: null };
   // 4.
   const range = rangeByHistory(version);
   if (range !== undefined) {

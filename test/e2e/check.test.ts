@@ -23,8 +23,12 @@ const cases: readonly [rule: string, args: readonly string[], status: number, co
   ['--mode warn lets it pass, and says so', [...runtime110, '--mode', 'warn'], 0, ['KC101']],
   ['--allow lets it pass, and says so', [...runtime110, '--allow', 'KC101'], 0, ['KC101']],
   ['another code allowed does not', [...runtime110, '--allow', 'KC104'], 10, ['KC101']],
-  ['a newer runtime of which nothing is declared is a doubt: a warning', ['--to', '1.1.0'], 0, ['KC104']],
-  ['--strict makes a block of it', ['--to', '1.1.0', '--strict'], 10, ['KC104']],
+  ['a newer runtime that makes calls the agent does not have', ['--to', '1.1.0'], 10, ['KC103']],
+  ['--allow KC103 lets it pass, and says so', ['--to', '1.1.0', '--allow', 'KC103'], 0, ['KC103']],
+  ['a declared range wins over the history', ['--to', '1.1.0', '--requires', '>=1.0.0'], 0, []],
+  ['a runtime on the other side of a break', ['--to', '2.0.0'], 10, ['KC102']],
+  ['a runtime newer than the history is a doubt: a warning', ['--to', '4.2.0'], 0, ['KC104']],
+  ['--strict makes a block of it', ['--to', '4.2.0', '--strict'], 10, ['KC104']],
   ['an older runtime is judged as well', ['--to', '0.9.0'], 0, ['KC104']],
   ['a patch may differ', ['--to', '1.0.7'], 0, []],
   ['an image that is not there', ['--image', '/none.img'], 0, ['KC203']],
@@ -54,6 +58,22 @@ for (const form of forms) {
       form,
     );
   }
+
+  test(
+    `${form.name}: missing calls are named with what makes them, and the report names the history`,
+    () => {
+      const { stdout } = kataCheck(form, ['--root', sampleNode, '--to', '1.1.0']);
+      assert.match(stdout, /incoming .* agent >=1\.1\.0 <1\.6\.0 \(protocol history\)\n/);
+      assert.match(stdout, /missing +PauseContainer +called for pausing containers\n/);
+      assert.match(stdout, /would break calls the agent does not have: PauseContainer, ResumeContainer\n/);
+      const json = kataCheck(form, ['--root', sampleNode, '--to', '1.1.0', '--json']);
+      const { requirement } = JSON.parse(json.stdout) as { requirement: object };
+      assert.equal(requirement, { range: '>=1.1.0 <1.6.0', source: 'protocol history' });
+      const beyond = kataCheck(form, ['--root', sampleNode, '--to', '4.2.0']);
+      assert.match(beyond.stdout, /\(rule minor: the protocol history ends at 4\.1\)/);
+    },
+    form,
+  );
 
   test(
     `${form.name}: the configuration of the node is the one that counts, and each value knows its origin`,

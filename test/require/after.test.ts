@@ -248,7 +248,7 @@ const rows: readonly Row[] = [
   [
     'the archive cannot be read: its name and version are known all the same',
     () => ({ root: usual(), changes: [unopened('kata-runtime', '3.4.0-1', '3.5.0-1')] }),
-    [`+ kata-runtime 3.5.0-1 needs ${since33}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
+    ['+ kata-runtime 3.5.0-1 needs >=3.5.0-0 <3.6.0-0, below /usr, replaces 3.4.0-1', `= ${imagePath} 3.4.0`],
     [/^the incoming package cannot be read: .*none\/kata-runtime\.deb/],
   ],
   [

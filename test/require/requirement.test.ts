@@ -103,6 +103,11 @@ const rows: readonly Row[] = [
     ['>=4.3.0-0 <4.6.0-0', 'rule skew=2: the protocol history ends at 4.1', true],
   ],
   [
+    '5. a package that could not be read may declare something: the history does not stop it',
+    { runtime: '3.27.2', isUnread: true },
+    ['>=3.27.0-0 <3.28.0-0', 'rule minor', true],
+  ],
+  [
     '5. before the table',
     { runtime: '0.9.0' },
     ['>=0.9.0-0 <0.10.0-0', 'rule minor: the protocol history begins at 1.0.0', true],
