@@ -17,10 +17,16 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
+const folders: string[] = [];
+
 /** A folder that is gone when the process ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'kata-check-test-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  if (folders.push(folder) === 1) {
+    process.on('exit', () => {
+      for (const path of folders) rmSync(path, { recursive: true, force: true });
+    });
+  }
   return folder;
 }
 

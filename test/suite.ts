@@ -23,14 +23,15 @@ const open: { name: string; run(): void; tests: number }[] = [];
 export const skipped: string[] = [];
 
 /**
- * A folder of the corpus that KATA_CHECK_CORPUS names: `NAME` or `corpus/NAME` in it, or itself. Without one, a path that is not there
+ * A folder of the corpus that KATA_CHECK_CORPUS names: `NAME` or `corpus/NAME` in it, or, for images, itself. Without one, a path that is not there
  * and says what is missing, for `needs`.
  */
 export function corpusFolder(name: string): string {
   const corpus = process.env.KATA_CHECK_CORPUS;
   if (corpus === undefined || corpus === '') return `/KATA_CHECK_CORPUS/${name}`;
   const places = [`${corpus}/${name}`, `${corpus}/corpus/${name}`].map((path) => resolve(path));
-  return places.find((path) => existsSync(path)) ?? resolve(corpus);
+  if (name === 'images') places.push(resolve(corpus));
+  return places.find((path) => existsSync(path)) ?? `/KATA_CHECK_CORPUS/${name}`;
 }
 
 export function has(need: string): boolean {

@@ -21,7 +21,7 @@ import { type Inode, readFile, resolve } from '../../src/read/filesystem.ts';
 import * as limits from '../../src/read/limits.ts';
 import { Budget, Source } from '../../src/read/source.ts';
 import { guestTree, run, summaryPath, temporaryFolder, writeTree } from '../images.ts';
-import { suite } from '../suite.ts';
+import { corpusFolder, suite } from '../suite.ts';
 
 const test = suite('cpio');
 const host = createNodeHost();
@@ -722,16 +722,17 @@ test(
   { needs: ['gzip'] },
 );
 
-const corpus = process.env.KATA_CHECK_CORPUS ?? '';
+const corpusImages = corpusFolder('images');
+const archives = corpusFolder('cpio');
 
 test(
   'the images of the corpus',
   async () => {
-    const manifest = JSON.parse(readFileSync(join(corpus, 'images/manifest.json'), 'utf8'));
+    const manifest = JSON.parse(readFileSync(join(corpusImages, 'manifest.json'), 'utf8'));
     let count = 0;
-    for (const packed of readdirSync(join(corpus, 'images')).filter((name) => name.startsWith('initrd'))) {
+    for (const packed of readdirSync(corpusImages).filter((name) => name.startsWith('initrd'))) {
       const file = join(folder, basename(packed, '.zst'));
-      run('zstd', '-dqf', '-o', file, join(corpus, 'images', packed));
+      run('zstd', '-dqf', '-o', file, join(corpusImages, packed));
       const source = open(file);
       assert.ok(isInitrd(source), packed);
       const initrd = await openInitrd(host, source, [summaryPath]);
@@ -742,15 +743,22 @@ test(
       assert.is((await content(initrd, agent)).length, agent?.size);
       count += 1;
     }
-    assert.ok(count >= 4);
+    assert.ok(count >= 1);
+  },
+  { needs: ['zstd', 'gzip', join(corpusImages, 'manifest.json')] },
+);
+
+test(
+  'the archives of the corpus',
+  async () => {
     for (const form of ['newc', 'crc']) {
-      const initrd = await openInitrd(host, open(join(corpus, `cpio/test_gcpio_compat_ref.${form}`)));
+      const initrd = await openInitrd(host, open(join(archives, `test_gcpio_compat_ref.${form}`)));
       const rows = ['/file 10', '/linkfile 10', '/symlink -> file', '/dir directory'];
       assert.equal(rowsOf(initrd.filesystem.root), rows);
       assert.is(await text(initrd, 'file'), '123456789\n');
     }
-    const odd = await thrown(openInitrd(host, open(join(corpus, 'cpio/test_read_format_cpio_symlink_trailer.cpio'))));
+    const odd = await thrown(openInitrd(host, open(join(archives, 'test_read_format_cpio_symlink_trailer.cpio'))));
     assert.match(odd.message, /the trailer at byte 0 has 131072 bytes/);
   },
-  { needs: ['zstd', 'gzip', corpus === '' ? 'KATA_CHECK_CORPUS' : corpus] },
+  { needs: [join(archives, 'test_gcpio_compat_ref.crc')] },
 );

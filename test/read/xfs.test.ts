@@ -22,7 +22,7 @@ import { type FileSystem, type Inode, pieces, readFile, resolve } from '../../sr
 import { Budget, Source } from '../../src/read/source.ts';
 import { isXfs, openXfs } from '../../src/read/xfs.ts';
 import { guestTree, run, summaryPath, temporaryFolder, writeTree } from '../images.ts';
-import { suite } from '../suite.ts';
+import { corpusFolder, suite } from '../suite.ts';
 
 const test = suite('xfs');
 const host = createNodeHost();
@@ -925,9 +925,7 @@ for (const [name, size, options] of damagedForms) {
   );
 }
 
-const corpus = process.env.KATA_CHECK_CORPUS ?? '';
-const places = ['xfs-dax.img.zst', 'images/xfs-dax.img.zst'].map((name) => join('/', corpus, name));
-const packedImage = places.find((place) => existsSync(place)) ?? '/KATA_CHECK_CORPUS/images/xfs-dax.img.zst';
+const packedImage = join(corpusFolder('images'), 'xfs-dax.img.zst');
 
 test(
   'the image of the corpus: its summary names the agent',

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { Corrupt, Unsupported } from '../../src/errors.ts';
 import { parseAptHook } from '../../src/require/apt.ts';
 import { isReinstall, type PackageChange } from '../../src/require/transaction.ts';
-import { suite } from '../suite.ts';
+import { corpusFolder, suite } from '../suite.ts';
 
 const test = suite("apt's hook input");
 
@@ -340,7 +340,7 @@ test('ten thousand lines of configuration and as many steps', () => {
   assert.is(mode, 'warn');
 });
 
-const captures = `${process.env.KATA_CHECK_CORPUS || '/KATA_CHECK_CORPUS'}/captures/apt`;
+const captures = corpusFolder('captures/apt');
 
 /** What happened in each of the recorded runs, as `name old new action`; archives are those of the unpacked, in this order. */
 const recorded: Readonly<Record<string, readonly string[]>> = {
