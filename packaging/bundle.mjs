@@ -28,7 +28,7 @@ const forms = {
     target: 'es2022',
     mainFields: ['module', 'main'],
     conditions: ['import', 'default'],
-    external: ['std', 'os'],
+    external: ['std', 'os', 'native'],
     alias: { 'node:util': join(top, 'packaging/native/node-util.mjs') },
     banner: {
       // What citty and semver expect of Node: no more than to be asked.

@@ -65,5 +65,23 @@ declare module 'os' {
   export function getcwd(): [string, number];
 }
 
+/** packaging/native/native.c */
+declare module 'native' {
+  export interface Inflater {
+    /** Returns how many bytes were taken and given, and 0 to go on, 1 at the end of a member, else an error of libz. */
+    step(
+      input: ArrayBufferLike,
+      inputFrom: number,
+      inputTo: number,
+      output: ArrayBufferLike,
+      outputFrom: number,
+      outputTo: number,
+    ): [number, number, number];
+  }
+  /** Null where the system has no libz. */
+  export function inflater(): Inflater | null;
+  export function widenPipe(descriptor: number, bytes: number): void;
+}
+
 /** Arguments of the program, its own name first. */
 declare const scriptArgs: string[];

@@ -3,9 +3,11 @@
  * `os` and `std` return negative error numbers instead of throwing.
  */
 
+import * as native from 'native';
 import * as os from 'os';
 import * as std from 'std';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
+import { gunzip } from './gunzip.ts';
 import {
   type Completed,
   cleanEnvironment,
@@ -27,7 +29,13 @@ const ENOENT = 2;
 const ENOTDIR = 20;
 const EINTR = 4;
 
-const chunkSize = 65536;
+/** One read of a pipe at the most, in bytes. */
+const chunkSize = 262144;
+/** What a program's output pipe may hold, in bytes: Linux' own limit for every user. Else, 64 KiB, both ends sleep all the time. */
+const pipeSize = 1048576;
+/** A program that goes on writing little is left alone for so many milliseconds, from so many reads on. */
+const breath = 1;
+const readsBeforeBreath = 4;
 /** Kept of a program's error output, in bytes: enough for a message, too little to flood a log. */
 const stderrLimit = 4096;
 
@@ -111,29 +119,66 @@ class QuickJsFile implements File {
   }
 }
 
-/** Resolves when `descriptor` can be read, to its next bytes: none at its end. Throws Io, LimitExceeded at the deadline. */
-function nextBytes(descriptor: number, name: string, deadline: number): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      os.setReadHandler(descriptor, null);
-      os.clearTimeout(timer);
-    };
-    const timer = os.setTimeout(
+/** Reads what comes on a descriptor, under one deadline, always into the same buffer. */
+class Reader {
+  readonly #descriptor: number;
+  readonly #name: string;
+  readonly #timer: object;
+  readonly #buffer = new Uint8Array(chunkSize);
+  #reject: ((error: Error) => void) | undefined;
+  #isLate = false;
+  #reads = 0;
+  #last = 0;
+
+  constructor(descriptor: number, name: string, deadline: number) {
+    this.#descriptor = descriptor;
+    this.#name = name;
+    this.#timer = os.setTimeout(
       () => {
-        stop();
-        reject(new LimitExceeded(`${name} did not end before the deadline`));
+        this.#isLate = true;
+        os.setReadHandler(descriptor, null);
+        this.#reject?.(this.#late());
       },
       Math.max(0, deadline - os.now()),
     );
-    os.setReadHandler(descriptor, () => {
-      const bytes = new Uint8Array(chunkSize);
-      const count = os.read(descriptor, bytes.buffer, 0, chunkSize);
-      if (count === -EINTR) return;
-      stop();
-      if (count < 0) reject(failure(-count, name));
-      else resolve(bytes.subarray(0, count));
+  }
+
+  #late(): LimitExceeded {
+    return new LimitExceeded(`${this.#name} did not end before the deadline`);
+  }
+
+  /** Resolves to the next bytes, none at the end. They are good until the next are asked for. Throws Io, LimitExceeded at the deadline. */
+  next(): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#isLate) {
+        reject(this.#late());
+        return;
+      }
+      this.#reject = reject;
+      const listen = (): void => {
+        if (!this.#isLate) os.setReadHandler(this.#descriptor, () => this.#read(resolve, reject));
+      };
+      if (this.#reads > readsBeforeBreath && this.#last < chunkSize / 2) os.setTimeout(listen, breath);
+      else listen();
     });
-  });
+  }
+
+  #read(resolve: (bytes: Uint8Array) => void, reject: (error: Error) => void): void {
+    const count = os.read(this.#descriptor, this.#buffer.buffer, 0, chunkSize);
+    if (count === -EINTR) return;
+    os.setReadHandler(this.#descriptor, null);
+    this.#reject = undefined;
+    this.#reads += 1;
+    this.#last = count;
+    if (count < 0) reject(failure(-count, this.#name));
+    else resolve(this.#buffer.subarray(0, count));
+  }
+
+  /** A timer that is left would keep the program from ending. */
+  close(): void {
+    os.setReadHandler(this.#descriptor, null);
+    os.clearTimeout(this.#timer);
+  }
 }
 
 function pause(milliseconds: number): Promise<void> {
@@ -165,6 +210,7 @@ async function* runProgram(
   const stdout = os.pipe();
   const stderr = os.pipe();
   if (stdout === null || stderr === null) throw new Io(`${name} could not be run: no pipe`);
+  native.widenPipe(stdout[1], pipeSize);
   const leader = os.exec([setsid, program, ...rest], {
     block: false,
     usePath: false,
@@ -188,10 +234,11 @@ async function* runProgram(
     if (count <= 0) os.setReadHandler(stderr[0], null);
     else errorText += latin1(errorBuffer.subarray(0, Math.min(count, stderrLimit - errorText.length)));
   });
+  const reader = new Reader(stdout[0], name, options.deadline);
   try {
     let total = 0;
     for (;;) {
-      const chunk = await nextBytes(stdout[0], name, options.deadline);
+      const chunk = await reader.next();
       if (chunk.length === 0) break;
       total += chunk.length;
       if (total > options.outputLimit) {
@@ -210,6 +257,7 @@ async function* runProgram(
       await pause(1);
     }
   } finally {
+    reader.close();
     os.setReadHandler(stderr[0], null);
     os.close(stdout[0]);
     os.close(stderr[0]);
@@ -219,6 +267,26 @@ async function* runProgram(
       os.signal(os.SIGINT, null);
       os.signal(os.SIGTERM, null);
     }
+  }
+}
+
+/** Instead of the gzip program. Throws as that. */
+async function* gunzipFile(
+  inflater: native.Inflater,
+  { file, offset }: NonNullable<RunOptions['input']>,
+  options: RunOptions,
+): AsyncGenerator<Uint8Array> {
+  const descriptor = openFile(file);
+  try {
+    os.seek(descriptor, offset, SEEK_SET);
+    const read = (buffer: ArrayBufferLike, at: number, length: number): number => {
+      const count = os.read(descriptor, buffer, at, length);
+      if (count < 0) throw failure(-count, file);
+      return count;
+    };
+    yield* gunzip(inflater, read, options, os.now);
+  } finally {
+    os.close(descriptor);
   }
 }
 
@@ -305,11 +373,16 @@ class QuickJsHost implements Host {
     for (;;) {
       const step = await output.next();
       if (step.done) return { ...step.value, stdout: concatenated(chunks) };
-      chunks.push(step.value);
+      chunks.push(step.value.slice());
     }
   }
 
   async *stream(argv: readonly string[], options: RunOptions): AsyncGenerator<Uint8Array> {
+    const inflater = argv.join(' ') === 'gzip -dc' ? native.inflater() : null;
+    if (inflater !== null && options.input !== undefined) {
+      yield* gunzipFile(inflater, options.input, options);
+      return;
+    }
     const { status, stderr } = yield* runProgram(this, argv, options);
     if (status !== 0) throw new Io(`${argv[0]} failed with status ${status}: ${stderr.trim()}`);
   }
@@ -318,12 +391,17 @@ class QuickJsHost implements Host {
     const name = `descriptor ${descriptor}`;
     const chunks: Uint8Array[] = [];
     let total = 0;
-    for (;;) {
-      const chunk = await nextBytes(descriptor, name, deadline);
-      if (chunk.length === 0) return concatenated(chunks);
-      total += chunk.length;
-      if (total > limit) throw new LimitExceeded(`${name}: more than ${limit} bytes`);
-      chunks.push(chunk);
+    const reader = new Reader(descriptor, name, deadline);
+    try {
+      for (;;) {
+        const chunk = await reader.next();
+        if (chunk.length === 0) return concatenated(chunks);
+        total += chunk.length;
+        if (total > limit) throw new LimitExceeded(`${name}: more than ${limit} bytes`);
+        chunks.push(chunk.slice());
+      }
+    } finally {
+      reader.close();
     }
   }
 
