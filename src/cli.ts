@@ -12,15 +12,17 @@ import { Problem, Usage } from './errors.ts';
 import type { Host } from './host/host.ts';
 import { resolvePath, rootedHost } from './host/rooted.ts';
 import { codes, findingKinds } from './judge/findings.ts';
+import { whyNotCovered } from './judge/protocol.ts';
 import { utf8 } from './read/bytes.ts';
 import { readImage } from './read/image.ts';
 import { type CompletedCommand, completionScript, shells } from './report/completion.ts';
 import { imagesJson, reportJson } from './report/json.ts';
 import { printable } from './report/printable.ts';
+import { protocolJson, protocolText } from './report/protocol.ts';
 import { explainText, imageText, reportText } from './report/text.ts';
 import { parseAptHook } from './require/apt.ts';
 import type { Transaction } from './require/transaction.ts';
-import { parseRange, parseVersion } from './version.ts';
+import { parseRange, parseVersion, type Version } from './version.ts';
 
 export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undetermined: 11 } as const;
 
@@ -148,6 +150,13 @@ const commands: readonly Command[] = [
   },
   { name: 'hook', description: 'what package managers call: apt', positional: 'NAME', options: common, run: runHook },
   {
+    name: 'protocol',
+    description: 'how the agent protocol changed, or between two releases',
+    positional: '[FROM [TO]]',
+    options: common,
+    run: runProtocol,
+  },
+  {
     name: 'explain',
     description: 'what a finding means and how to allow it',
     positional: '[CODE]',
@@ -235,7 +244,7 @@ async function usage(command: Command, color: boolean): Promise<string> {
   const list =
     command === main
       ? commands.map(
-          ({ name, positional, description }) => `  ${`kata-check ${name} ${positional}`.padEnd(28)}${description}`,
+          ({ name, positional, description }) => `  ${`kata-check ${name} ${positional}`.padEnd(36)}${description}`,
         )
       : [];
   const plain = color ? text : text.replace(/\u001b\[[0-9;]*m/g, '');
@@ -393,6 +402,24 @@ async function runHook(context: Context): Promise<number> {
   if (concerns) tell(host, context, loaded, [...loaded.mistakes, ...report.warnings]);
   host.write(2, reportText(report, { color: isColored(host, context, 2), manager: 'apt' }, true));
   return statusFor(report.verdict, report.findings);
+}
+
+/** A release as people write it: 3.12 is 3.12.0. Throws Usage for what the history does not cover. */
+function coveredRelease(text: string): Version {
+  const version = parseVersion(/^v?[0-9]+\.[0-9]+$/.test(text) ? `${text}.0` : text);
+  if (version === undefined) throw new Usage(`${text} is no version of Kata Containers`);
+  const why = whyNotCovered(version);
+  if (why !== null) throw new Usage(`${text}: ${why}`);
+  return version;
+}
+
+async function runProtocol({ host, positionals, flags }: Context): Promise<number> {
+  const [from, to, ...rest] = positionals;
+  if (rest.length > 0) throw new Usage(`two releases at the most, not ${rest[0]} too`);
+  const [one = null, other = null] = [from, to].map((text) => (text === undefined ? null : coveredRelease(text)));
+  if (flags.has('json')) host.write(1, protocolJson(one, other));
+  else if (!flags.has('quiet')) host.write(1, protocolText(one, other));
+  return exitStatus.goAhead;
 }
 
 async function runExplain({ host, positionals, flags }: Context): Promise<number> {

@@ -307,7 +307,7 @@ function compareAt(runtime: number, agent: number): Comparison {
   // From the agent to the runtime: what comes on the way the agent does not know, whichever of them is the newer.
   for (const { release, changes: made } of isNewer ? passed : passed.reverse()) {
     for (const { subject, how, name, to, detail } of made) {
-      if (subject === 'path') paths.push(`${name}, since ${release}`);
+      if (subject === 'path') paths.push(`${name} (${release})`);
       if (subject === 'call') {
         if ((how === 'added') === isNewer) calls.set(name, detail ?? someFeature);
         else calls.delete(name);
@@ -357,10 +357,11 @@ export function rangeByHistory(runtime: Version): VersionRange | undefined {
   return parseRange(`>=${all[oldest]}${end === undefined ? '' : ` <${end}`}`);
 }
 
-/** The steps that lie between two releases, or after one; from the older to the newer. */
+/** The steps that lie, or of a pre-release may lie, between two releases or after one; from the older to the newer. */
 export function stepsBetween(one: Version, other: Version | null): Step[] {
-  const end = other === null ? Number.POSITIVE_INFINITY : Math.max(...placesOf(other));
-  return between(Math.min(...placesOf(one)), end);
+  if (one.order === other?.order) return [];
+  const places = [...placesOf(one), ...(other === null ? [Number.POSITIVE_INFINITY] : placesOf(other))];
+  return between(Math.min(...places), Math.max(...places));
 }
 
 const listLimit = 6;

@@ -10,7 +10,7 @@ import { overrideFor } from './text.ts';
 
 export const schema = 1;
 
-function document(value: unknown): string {
+export function document(value: unknown): string {
   return `${printableJson(JSON.stringify(value, null, 2))}\n`;
 }
 

@@ -26,6 +26,13 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['a hook with too many words', ['hook', 'apt', 'more'], /hook apt takes no argument: more\n/],
   ['an unknown code to explain', ['explain', 'KC000'], /KC000 is no finding/],
   ['a shell that is none', ['completion', 'tcsh'], /which shell\? one of bash, zsh, fish/],
+  [
+    'protocol of a release that the history does not know',
+    ['protocol', '4.2.0'],
+    /4\.2\.0: the protocol history ends at 4\.1\n/,
+  ],
+  ['protocol of what is no version', ['protocol', '3.12.0', 'newest'], /newest is no version of Kata Containers\n/],
+  ['protocol of three releases', ['protocol', '1.0', '1.1', '1.2'], /two releases at the most, not 1\.2 too\n/],
   ['two codes to explain', ['explain', 'KC101', 'KC104'], /one code at a time/],
   ['control characters in an argument are not printed', ['--\u001b[31mred'], /unknown option --\\u001b\[31mred\n/],
 ];
@@ -56,6 +63,8 @@ for (const form of forms) {
       assert.match(kataCheck(form, ['image', '--help']).stdout, /kata-check image \[OPTIONS\] PATH/);
       assert.match(kataCheck(form, ['--version']).stdout, /^kata-check \d+\.\d+\.\d+\n$/);
       assert.match(kataCheck(form, ['explain']).stdout, /^KC101 {2}block/m);
+      assert.match(kataCheck(form, ['protocol', '1.0', '1.1.0']).stdout, /^runtime 1\.1\.0, agent 1\.0\.0: blocked/m);
+      assert.is(JSON.parse(kataCheck(form, ['protocol', '--json']).stdout).schema, 1);
       assert.match(kataCheck(form, ['explain', 'kc101']).stdout, /--allow KC101/);
     },
     form,
@@ -87,6 +96,9 @@ test(
       ['--version'],
       ['explain'],
       ['explain', 'KC104'],
+      ['protocol'],
+      ['protocol', '--json'],
+      ['protocol', '3.12.0', '3.29.0'],
     ];
     for (const args of all) assert.equal(kataCheck(native, args), kataCheck(node, args), args.join(' '));
   },

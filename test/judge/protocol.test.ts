@@ -82,7 +82,7 @@ const pairs: readonly Row[] = [
     '3.12.0',
     '3.29.0',
     'KC107',
-    ['driver 9p', 'Interface.devicePath, since 3.15.0'],
+    ['driver 9p', 'Interface.devicePath (3.15.0)'],
   ],
   ['a driver that came', '1.9.0', '1.8.0', 'KC107', ['driver blk-ccw']],
   ['an agent that knows more drivers', '1.8.0', '1.9.0', 'fits'],
@@ -94,7 +94,7 @@ const pairs: readonly Row[] = [
     'KC103',
     ['RemoveStaleVirtiofsShareMounts', 'UpdateEphemeralMounts'],
   ],
-  ['only a form of paths', '1.11.0', '1.12.0', 'KC107', ['Interface.pciPath, since 1.12.0']],
+  ['only a form of paths', '1.11.0', '1.12.0', 'KC107', ['Interface.pciPath (1.12.0)']],
 
   // Patch releases, pre-releases, packages.
   ['a patch release as its minor', '3.12.7', '3.12.0', 'fits'],
@@ -214,6 +214,9 @@ test('steps between two releases, whichever comes first, and after one', () => {
   assert.equal(names('2.4.0', '2.1.0'), ['2.2.0', '2.2.2', '2.4.0']);
   assert.equal(names('3.17.0', null), ['3.18.0', '3.28.0', '3.29.0']);
   assert.equal(names('4.0.0', '4.1.0'), []);
+  assert.equal(names('1.6.0-rc1', '1.5.0'), ['1.6.0'], 'which may be in it');
+  assert.equal(names('1.6.0-rc1', '1.7.0'), ['1.6.0', '1.7.0'], 'or not');
+  assert.equal(names('1.6.0-rc1', '1.6.0-rc1'), []);
 });
 
 test('the table is in order, without a step that says nothing', () => {
