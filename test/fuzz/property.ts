@@ -1,0 +1,264 @@
+/**
+ * What must hold for whatever bytes an image has: an answer, or one of the six problems of src/errors.ts with a message;
+ * within the limits of bytes and time; nothing else thrown. Runs on Node.js and QuickJS alike.
+ */
+
+import { LimitExceeded, Problem, type ProblemKind } from '../../src/errors.ts';
+import type { File, Host } from '../../src/host/host.ts';
+import { summaryPath } from '../../src/read/agent.ts';
+import { isInitrd, openInitrd } from '../../src/read/cpio.ts';
+import { findFileSystem, readLayout } from '../../src/read/disk.ts';
+import type { FileSystem, Inode } from '../../src/read/filesystem.ts';
+import { readImage } from '../../src/read/image.ts';
+import * as limits from '../../src/read/limits.ts';
+import { Budget, Source } from '../../src/read/source.ts';
+import type { Piece } from './structures.ts';
+
+/** The property does not hold. */
+export class Fault extends Error {}
+
+/** An image in memory that counts what is taken from it. */
+export class MemoryFile implements File {
+  readonly path: string;
+  readonly size: number;
+  /** In bytes. */
+  taken = 0;
+  readonly #data: Uint8Array;
+
+  constructor(path: string, data: Uint8Array, size = data.length) {
+    this.path = path;
+    this.size = size;
+    this.#data = data;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0)) {
+      throw new Fault(`${length} bytes were read from ${offset} on`);
+    }
+    if (offset + length > this.size) throw new Fault(`read behind the end: ${length} bytes from ${offset} on`);
+    if (length > limits.readBytes) throw new Fault(`${length} bytes were read at once`);
+    this.taken += length;
+    if (this.taken > limits.imageBytes + limits.readBytes) throw new Fault(`${this.taken} bytes were read`);
+    return this.#data.slice(offset, offset + length);
+  }
+
+  close(): void {}
+}
+
+/** Notes what the readers take. */
+class TracedSource extends Source {
+  readonly #file: File;
+  readonly #pieces: Piece[];
+
+  constructor(file: File, budget: Budget, pieces: Piece[], offset = 0, length = file.size - offset) {
+    super(file, budget, offset, length);
+    this.#file = file;
+    this.#pieces = pieces;
+  }
+
+  override read(offset: number, length: number, what: string): ReturnType<Source['read']> {
+    const bytes = super.read(offset, length, what);
+    this.#pieces.push({ what, offset: this.offset + offset, length });
+    return bytes;
+  }
+
+  override part(offset: number, length: number, what: string): Source {
+    const part = super.part(offset, length, what);
+    return new TracedSource(this.#file, this.budget, this.#pieces, part.offset, part.length);
+  }
+}
+
+export interface Examined {
+  /** `answer` when no problem was met anywhere. */
+  readonly outcome: 'answer' | ProblemKind;
+  readonly milliseconds: number;
+}
+
+export interface ExamineOptions {
+  /** A hang, if it takes longer. In milliseconds. */
+  readonly bound: number;
+  /** Read all of it, as far as the limits go, not only samples. */
+  readonly isThorough: boolean;
+}
+
+/** Throws Fault unless it is a problem with a message that says something. */
+function checkProblem(error: unknown): Problem {
+  if (error instanceof Fault) throw error;
+  if (!(error instanceof Problem)) {
+    throw new Fault(error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error));
+  }
+  checkMessage(error.message);
+  return error;
+}
+
+function checkMessage(message: string): void {
+  if (message === '' || /NaN|undefined|Infinity|\[object/.test(message)) throw new Fault(`it says: ${message}`);
+  if (/before the deadline/.test(message)) throw new Fault(`a hang: ${message}`);
+}
+
+/** Inodes looked at in one image; a damaged tree may be a ring. */
+const inodeLimit = { sampled: 150, thorough: 1000 } as const;
+/** Children of one directory: each lookup reads the directory from its start. */
+const childLimit = { sampled: 20, thorough: 100 } as const;
+/** Bytes read from one image by samples. */
+const sampledBytes = 16 * 1024 * 1024;
+const pieceSize = 256 * 1024;
+
+/** A walk through the whole tree, which goes on behind a problem. */
+class Walk {
+  readonly problems: Problem[] = [];
+  readonly #budget: Budget;
+  readonly #isThorough: boolean;
+  #isOver = false;
+
+  constructor(budget: Budget, isThorough: boolean) {
+    this.#budget = budget;
+    this.#isThorough = isThorough;
+  }
+
+  #attempt<T>(action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      const problem = checkProblem(error);
+      this.problems.push(problem);
+      if (problem instanceof LimitExceeded && this.#budget.spent > limits.imageBytes) this.#isOver = true;
+      return undefined;
+    }
+  }
+
+  run(filesystem: FileSystem): void {
+    const pending: Inode[] = [filesystem.root];
+    const most = this.#isThorough ? inodeLimit.thorough : inodeLimit.sampled;
+    for (let count = 0; count < most && !this.#isOver; count += 1) {
+      const inode = pending.shift();
+      if (inode === undefined) return;
+      if (!this.#isThorough && this.#budget.spent > sampledBytes) return;
+      this.#attempt(() => this.#visit(inode, pending));
+    }
+  }
+
+  #visit(inode: Inode, pending: Inode[]): void {
+    if (!Number.isSafeInteger(inode.size) || inode.size < 0) throw new Fault(`a size of ${inode.size} bytes`);
+    if (inode.kind === 'directory') this.#visitDirectory(inode, pending);
+    else if (inode.kind === 'symlink') {
+      const target = inode.target();
+      if (target.length > limits.pathBytes) throw new Fault(`a target of ${target.length} bytes`);
+    } else if (inode.kind === 'file') this.#visitFile(inode);
+  }
+
+  #visitDirectory(inode: Inode, pending: Inode[]): void {
+    const names: string[] = [];
+    this.#attempt(() => {
+      for (const name of inode.names()) {
+        names.push(name);
+        if (names.length > limits.directoryEntries) throw new Fault('more names than a directory may have');
+      }
+    });
+    const most = this.#isThorough ? childLimit.thorough : childLimit.sampled;
+    const step = Math.max(1, Math.floor(names.length / most));
+    for (let index = 0; index < names.length && !this.#isOver; index += step) {
+      const name = names[index] as string;
+      this.#attempt(() => {
+        const child = inode.lookup(name);
+        if (child === undefined) throw new Fault(`the name "${name}" is listed, but not found`);
+        pending.push(child);
+      });
+    }
+    this.#attempt(() => inode.lookup('no such name'));
+  }
+
+  #visitFile(inode: Inode): void {
+    const { size } = inode;
+    if (size <= pieceSize) {
+      const whole = inode.read(0, size);
+      if (whole.length !== size) throw new Fault(`${whole.length} bytes, not ${size}`);
+      this.#compareParts(inode, whole);
+      return;
+    }
+    for (let at = 0; at < size; ) {
+      const length = Math.min(pieceSize, size - at);
+      const piece = inode.read(at, length);
+      if (piece.length !== length) throw new Fault(`${piece.length} bytes, not ${length}`);
+      at += length;
+      // Samples: the start, the middle and the end.
+      if (!this.#isThorough && at < size - 2 * pieceSize) at = at < size / 2 ? Math.floor(size / 2) : size - 70_001;
+    }
+  }
+
+  /** What can be read at once can be read in parts, and is the same. */
+  #compareParts(inode: Inode, whole: Uint8Array): void {
+    const step = Math.ceil(whole.length / 3) + 1;
+    for (let at = 0; at < whole.length; at += step) {
+      const length = Math.min(step, whole.length - at);
+      const part = inode.read(at, length);
+      for (let index = 0; index < length; index += 97) {
+        if (part[index] !== whole[at + index]) throw new Fault(`byte ${at + index} is not the same when read again`);
+      }
+    }
+  }
+}
+
+/** The budget's end must come by bytes, not by time. */
+function budgetOf(host: Pick<Host, 'now'>, { bound }: ExamineOptions): Budget {
+  return new Budget(host, host.now() + bound);
+}
+
+async function walkImage(host: Host, source: Source, options: ExamineOptions): Promise<readonly Problem[]> {
+  const walk = new Walk(source.budget, options.isThorough);
+  try {
+    if (isInitrd(source)) {
+      const { filesystem, compression, stream } = await openInitrd(host, source, [summaryPath]);
+      if (compression === null) walk.run(filesystem);
+      else for await (const _ of stream(filesystem.root.lookup('init') ?? filesystem.root));
+    } else {
+      const found = findFileSystem(source, readLayout(source));
+      if (found !== undefined) walk.run(found.open());
+    }
+  } catch (error) {
+    walk.problems.push(checkProblem(error));
+  }
+  return walk.problems;
+}
+
+/** Throws Fault when the property does not hold for the image that `host.open` gives. */
+export async function examine(host: Host, path: string, options: ExamineOptions): Promise<Examined> {
+  const start = host.now();
+  const { problem, agent, unknown, kind } = await readImage(host, path, {
+    deadline: start + options.bound,
+    deep: true,
+  });
+  if (problem !== null) checkMessage(problem.message);
+  else if (agent === null && unknown === null && kind === 'guest') throw new Fault('no agent, and no reason why');
+  if (agent !== null && !/^[0-9]+\.[0-9]+\.[0-9]+/.test(agent.version.text))
+    throw new Fault(`an agent ${agent.version.text}`);
+  const file = host.open(path);
+  try {
+    const problems = file.size === 0 ? [] : await walkImage(host, new Source(file, budgetOf(host, options)), options);
+    return { outcome: problem?.kind ?? problems[0]?.kind ?? 'answer', milliseconds: host.now() - start };
+  } finally {
+    file.close();
+  }
+}
+
+/** The pieces that the readers take from an undamaged image. Throws Fault when they meet a problem. */
+export async function trace(host: Host, path: string): Promise<Piece[]> {
+  const options: ExamineOptions = { bound: 60_000, isThorough: false };
+  const pieces: Piece[] = [];
+  const source = new TracedSource(host.open(path), budgetOf(host, options), pieces);
+  const [problem] = await walkImage(host, source, options);
+  if (problem !== undefined) throw new Fault(`${path}, which is whole: ${problem.message}`);
+  return pieces;
+}
+
+/** The host with one image in memory. Where only plain images are read, no more of a host is needed than its clock. */
+export function hostOf(host: Pick<Host, 'now'>, file: () => File): Host {
+  return {
+    now: () => host.now(),
+    open: file,
+    status: () => undefined,
+    stream: () => {
+      throw new Fault('a program was to be run for an image that needs none');
+    },
+  } as unknown as Host;
+}
