@@ -40,9 +40,9 @@ export function versionInSummary(summary: Uint8Array): string | undefined {
     if (!isInAgent) continue;
     indentation ??= margin;
     if (margin !== indentation) continue;
-    const value = /^version:[ \t]+(.*)$/.exec(line.slice(margin.length))?.[1];
-    if (value === undefined) continue;
-    const plain = unquoted(value);
+    const key = /^version:[ \t]/.exec(line.slice(margin.length))?.[0];
+    if (key === undefined) continue;
+    const plain = unquoted(line.slice(margin.length + key.length).trimStart());
     return plain === '' || plain === 'unknown' || plain === '<<unknown>>' ? undefined : plain;
   }
   return undefined;
@@ -51,7 +51,11 @@ export function versionInSummary(summary: Uint8Array): string | undefined {
 function unquoted(value: string): string {
   const quoted = /^"([^"]*)"|^'([^']*)'/.exec(value);
   if (quoted !== null) return (quoted[1] ?? quoted[2] ?? '').trim();
-  return value.replace(/\s+#.*$/, '').trim();
+  // By a loop: an expression that begins with blanks takes the square of their number, hours for a megabyte of them.
+  for (let at = value.indexOf('#'); at !== -1; at = value.indexOf('#', at + 1)) {
+    if (at === 0 || /\s/.test(value.charAt(at - 1))) return value.slice(0, at).trim();
+  }
+  return value.trim();
 }
 
 const dash = 0x2d;
@@ -74,6 +78,7 @@ export class VersionSearch {
   /** The end of the last piece: a version may stand across two. */
   #tail = new Uint8Array(0);
   #isFirst = true;
+  #isCrowded = false;
   /** Whether the program is packed by upx, so that nothing can be found in it. */
   isPacked = false;
 
@@ -84,6 +89,7 @@ export class VersionSearch {
     // upx leaves its mark behind the ELF headers.
     if (this.#isFirst) this.isPacked = find(bytes.subarray(0, 1024), upxMark) !== -1;
     this.#isFirst = false;
+    if (this.#isCrowded) return;
     this.#scan(bytes, Math.max(0, this.#tail.length - dashReach + 1), bytes.length - dashReach);
     this.#tail = bytes.slice(Math.max(0, bytes.length - versionLength - dashReach));
   }
@@ -101,12 +107,15 @@ export class VersionSearch {
       const end = at + 1 + commitLength;
       const isDirty = find(bytes.subarray(end, end + dirty.length), dirty) === 0;
       this.#found.add(number + latin1(bytes.subarray(at, end)) + (isDirty ? '-dirty' : ''));
+      this.#isCrowded = this.#found.size > limits.agentVersions;
+      if (this.#isCrowded) return;
     }
   }
 
   /** The one version found, after the last piece; undefined when there is none, or when there are several. */
   result(): Version | undefined {
     this.#scan(this.#tail, Math.max(0, this.#tail.length - dashReach + 1), this.#tail.length);
+    if (this.#isCrowded) return undefined;
     const versions = [...this.#found].map(parseVersion).filter((version) => version !== undefined);
     const [first] = versions;
     return versions.every((version) => version.order === first?.order) ? first : undefined;
@@ -157,9 +166,13 @@ export async function findAgent(
     if (inode?.kind !== 'file') continue;
     isGuest = true;
     const search = new VersionSearch();
+    let searched = 0;
     for await (const piece of content(inode)) {
       budget.checkTime(path);
       search.add(piece);
+      searched += piece.length;
+      // A compressed initrd may hold a file of gigabytes in a megabyte.
+      if (searched >= limits.agentBytes) break;
     }
     const found = search.result();
     if (found !== undefined) {

@@ -338,6 +338,9 @@ class ErofsInode implements Inode {
         if (device !== 0) throw new Unsupported(`erofs inode ${this.#number} with data on device ${device}`);
         const what = `erofs inode ${this.#number}, chunk ${chunk}`;
         result.set(source.read(block * blockSize + within, count, what).data, done);
+      } else {
+        // Zeros cost as much as what is read, or a hole of some petabytes would be read for hours.
+        source.budget.spend(count, `erofs inode ${this.#number}, chunk ${chunk}`);
       }
       done += count;
     }
@@ -395,6 +398,8 @@ class ErofsInode implements Inode {
       while (from < padding && encoded[from] === 0) from += 1;
       if (from === padding) throw new Corrupt(`${what}: nothing but zeros`);
     }
+    // What comes out costs as well: a block of 4 KiB may hold a megabyte, and many names may stand for it.
+    source.budget.spend(size, what);
     const data = new Uint8Array(size);
     const decoded = decompressBlock({
       input: encoded.subarray(from),

@@ -21,6 +21,8 @@ export const walkSteps = 1_000_000;
 export const summaryBytes = 1024 * 1024;
 /** Bytes of an agent binary that are searched for its version. */
 export const agentBytes = 256 * 1024 * 1024;
+/** Different versions with a commit in one agent binary. A real one has one; a file of nothing else has millions. */
+export const agentVersions = 100;
 /** Bytes that come out of one decompressor. The largest initrd known, of Kata 2.3.0, has 113 MB and unpacks to some 400 MB. */
 export const decompressedBytes = 2 * 1024 * 1024 * 1024;
 /** Headers in all archives of one initrd, and directories only named in a path. Real ones have 5,000 to 30,000 in all. */
