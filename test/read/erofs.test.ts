@@ -1144,3 +1144,31 @@ for (const name of ['issue11.erofs', 'issue15.erofs']) {
     { needs: [crasher] },
   );
 }
+
+test(
+  'found by fuzzing: a hole of a petabyte, in one chunk, is not read for hours',
+  () => {
+    const tree = writeTree(join(folder, 'hole'), { file: incompressible(8192) });
+    const image = join(folder, 'hole.img');
+    run('mkfs.erofs', '--quiet', '--chunksize=4096', '-Eforce-inode-extended', image, tree);
+    const bytes = readFileSync(image);
+    const extendedInChunks = (layout.chunks << 1) | 1;
+    let inode = 0;
+    for (let at = 0; at < bytes.length; at += 32) {
+      const isIt = bytes.readUInt16LE(at) === extendedInChunks && bytes.readUInt32LE(at + 8) === 8192;
+      if (isIt) inode = at;
+    }
+    assert.ok(inode > 0);
+    bytes.writeBigUInt64LE(1n << 50n, inode + 8);
+    // Chunks of 2^31 blocks, their places in a block map; the first one is a hole.
+    bytes.writeUInt32LE(31, inode + 16);
+    bytes.writeUInt32LE(noBlock, inode + 64);
+    writeFileSync(image, bytes);
+    const file = resolve(openFilesystem(open(image)), '/file') as Inode;
+    assert.is(file.size, 2 ** 50);
+    assert.throws(() => {
+      for (const _ of pieces(file, 1 << 20));
+    }, /more than \d+ bytes read/);
+  },
+  { needs: ['mkfs.erofs'] },
+);

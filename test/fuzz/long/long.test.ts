@@ -9,8 +9,8 @@ import { type Ended, fuzz } from '../process.ts';
 import { programs, type Reader, readers } from '../seeds.ts';
 
 const test = suite('fuzz, long');
-const seed = Number(process.env.KATA_CHECK_FUZZ_SEED ?? 1);
-const override = process.env.KATA_CHECK_FUZZ_COUNT;
+const seed = Number(process.env.KATA_CHECK_FUZZ_SEED || 1);
+const override = process.env.KATA_CHECK_FUZZ_COUNT || undefined;
 
 /** Each compressed image starts a program four times. */
 const counts: Readonly<Record<Reader, number>> = {
