@@ -132,8 +132,14 @@ interface Command {
   readonly run: (context: Context) => Promise<number>;
 }
 
+/** What only one of the forms has, and loads when it is asked for. */
+export interface Extras {
+  readonly protoCompare?: () => Promise<typeof import('./proto/compare.ts')>;
+}
+
 interface Context extends Parsed {
   readonly host: Host;
+  readonly extras: Extras;
 }
 
 const commands: readonly Command[] = [
@@ -151,9 +157,13 @@ const commands: readonly Command[] = [
   { name: 'hook', description: 'what package managers call: apt', positional: 'NAME', options: common, run: runHook },
   {
     name: 'protocol',
-    description: 'how the agent protocol changed, or between two releases',
+    description: 'how the agent protocol changed; compare OLD NEW: between .proto files',
     positional: '[FROM [TO]]',
-    options: common,
+    options: {
+      from: { type: 'string', valueHint: 'VERSION', description: 'compare: the release of OLD' },
+      to: { type: 'string', valueHint: 'VERSION', description: 'compare: what the release of NEW is to be' },
+      ...common,
+    },
     run: runProtocol,
   },
   {
@@ -186,11 +196,11 @@ function one({ values }: Parsed, name: string): string | undefined {
 }
 
 /** Runs the program and ends it. */
-export async function cli(host: Host): Promise<never> {
-  return host.exit(await statusOf(host));
+export async function cli(host: Host, extras: Extras = {}): Promise<never> {
+  return host.exit(await statusOf(host, extras));
 }
 
-async function statusOf(host: Host): Promise<number> {
+async function statusOf(host: Host, extras: Extras): Promise<number> {
   const [first = '', ...rest] = host.arguments;
   const sub = commands.find(({ name }) => name === first);
   const command = sub ?? main;
@@ -205,7 +215,7 @@ async function statusOf(host: Host): Promise<number> {
       host.write(1, `kata-check ${programVersion}\n`);
       return exitStatus.goAhead;
     }
-    const definition = defined(command, (): Promise<number> => command.run({ host, ...parsed }));
+    const definition = defined(command, (): Promise<number> => command.run({ host, extras, ...parsed }));
     const { result } = await runCommand(definition, { rawArgs: [] });
     return result as number;
   } catch (error) {
@@ -413,13 +423,35 @@ function coveredRelease(text: string): Version {
   return version;
 }
 
-async function runProtocol({ host, positionals, flags }: Context): Promise<number> {
+async function runProtocol(context: Context): Promise<number> {
+  const { host, positionals, flags } = context;
   const [from, to, ...rest] = positionals;
+  if (from === 'compare') return runCompare(context, positionals.slice(1));
+  if (context.values.has('from') || context.values.has('to')) throw new Usage('--from and --to belong to compare');
   if (rest.length > 0) throw new Usage(`two releases at the most, not ${rest[0]} too`);
   const [one = null, other = null] = [from, to].map((text) => (text === undefined ? null : coveredRelease(text)));
   if (flags.has('json')) host.write(1, protocolJson(one, other));
   else if (!flags.has('quiet')) host.write(1, protocolText(one, other));
   return exitStatus.goAhead;
+}
+
+async function runCompare(context: Context, paths: readonly string[]): Promise<number> {
+  const { host, flags, extras } = context;
+  const [old, next, ...rest] = paths;
+  if (old === undefined || next === undefined || rest.length > 0)
+    throw new Usage('compare takes two trees or .proto files');
+  const [from = null, to = null] = ['from', 'to'].map((name) => {
+    const text = one(context, name);
+    const version = text === undefined ? null : parseVersion(text);
+    if (version === undefined) throw new Usage(`--${name} ${text} is no version of Kata Containers`);
+    return version;
+  });
+  if (extras.protoCompare === undefined) throw new Usage('compare is of the Node.js form of kata-check only');
+  const { compareTrees } = await extras.protoCompare();
+  const request = { old: absolute(host, old), next: absolute(host, next), from, to, isJson: flags.has('json') };
+  const { text, isTooSmall } = compareTrees(host, request);
+  if (flags.has('json') || !flags.has('quiet')) host.write(1, text);
+  return isTooSmall ? exitStatus.blocked : exitStatus.goAhead;
 }
 
 async function runExplain({ host, positionals, flags }: Context): Promise<number> {

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
+import { temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
-import { forms, kataCheck, sampleNode } from './program.ts';
+import { type Form, forms, kataCheck, sampleNode } from './program.ts';
 
 const test = suite('command line');
 
@@ -33,6 +34,9 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ],
   ['protocol of what is no version', ['protocol', '3.12.0', 'newest'], /newest is no version of Kata Containers\n/],
   ['protocol of three releases', ['protocol', '1.0', '1.1', '1.2'], /two releases at the most, not 1\.2 too\n/],
+  ['an option of compare without it', ['protocol', '1.0', '--from', '1.0.0'], /--from and --to belong to compare\n/],
+  ['compare with one tree', ['protocol', 'compare', '/old'], /compare takes two trees or \.proto files\n/],
+  ['compare with a bad version', ['protocol', 'compare', '/a', '/b', '--to', 'x'], /--to x is no version/],
   ['two codes to explain', ['explain', 'KC101', 'KC104'], /one code at a time/],
   ['control characters in an argument are not printed', ['--\u001b[31mred'], /unknown option --\\u001b\[31mred\n/],
 ];
@@ -83,6 +87,35 @@ for (const form of forms) {
     form,
   );
 }
+
+const [nodeForm, nativeForm] = forms;
+
+test('protocol compare is of the Node form: status 10 when the release is too small a step', () => {
+  const folder = writeTree(temporaryFolder(), {
+    'old/agent.proto': 'service AgentService { }',
+    'new/agent.proto': 'service AgentService { rpc PauseContainer(P) returns (E); } message P { }',
+  });
+  const compare = (...args: readonly string[]) =>
+    kataCheck(nodeForm as Form, ['protocol', 'compare', 'old', 'new', ...args], { cwd: folder });
+  const refused = compare('--from', '1.0.0', '--to', '1.0.1');
+  assert.match(refused.stdout, /1\.0\.1 is too small a step from 1\.0\.0/);
+  assert.is(refused.status, 10);
+  assert.is(compare('--from', '1.0.0', '--to', '1.1.0').status, 0);
+  assert.is(JSON.parse(compare('--from', '1.0.0', '--json').stdout).least, '1.1.0');
+  assert.is(compare('--from', '1.1.0', '--to', '1.0.0').status, 2);
+  const broken = writeTree(temporaryFolder(), { 'agent.proto': 'message A {' });
+  assert.is(kataCheck(nodeForm as Form, ['protocol', 'compare', broken, broken]).status, 1);
+});
+
+test(
+  'the native form says that protocol compare is not of it',
+  () => {
+    const { status, stderr } = kataCheck(nativeForm as Form, ['protocol', 'compare', '/old', '/new']);
+    assert.match(stderr, /compare is of the Node\.js form of kata-check only\n/);
+    assert.is(status, 2);
+  },
+  nativeForm,
+);
 
 test(
   'both forms write the same, to the byte',
