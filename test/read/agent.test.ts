@@ -4,6 +4,7 @@ import { createNodeHost } from '../../src/host/node.ts';
 import { type AgentFacts, findAgent, VersionSearch, versionInSummary } from '../../src/read/agent.ts';
 import { fromLatin1 } from '../../src/read/bytes.ts';
 import { openExt4 } from '../../src/read/ext4.ts';
+import * as limits from '../../src/read/limits.ts';
 import { Budget, Source } from '../../src/read/source.ts';
 import { guestTree, makeExt, osbuilderYaml, summaryPath, type Tree, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
@@ -49,6 +50,13 @@ const summaries: readonly [rule: string, summary: string, expected: string | und
     agent(`version: 3.4.0${' '.repeat(1 << 19)}x`),
     `3.4.0${' '.repeat(1 << 19)}x`,
   ],
+  [
+    'half a megabyte of blanks before a lone carriage return',
+    agent(`version: ${' '.repeat(1 << 19)}3.4.0\rx`),
+    '3.4.0\rx',
+  ],
+  ['half a megabyte of blanks before a comment', agent(`version: 3.4.0${' '.repeat(1 << 19)}# x`), '3.4.0'],
+  ['nothing but a comment', agent('version: # 3.4.0'), undefined],
 ];
 
 for (const [rule, summary, expected] of summaries) {
@@ -103,6 +111,32 @@ test('in a binary: a version across two pieces, wherever they meet', () => {
     assert.is(search.result()?.text, '2.5.0-alpha2', `cut at ${at}`);
     assert.is(search.result()?.isDirty, true, `cut at ${at}`);
   }
+});
+
+test('in a binary: more versions than any has are not all kept', () => {
+  const found = (count: number): string | undefined => {
+    const search = new VersionSearch();
+    for (let index = 0; index < count; index += 1) {
+      search.add(fromLatin1(`\x003.4.0-${index.toString(16).padStart(40, '0')}\0`));
+    }
+    return search.result()?.text;
+  };
+  assert.is(found(limits.agentVersions), '3.4.0');
+  assert.is(found(limits.agentVersions + 1), undefined);
+});
+
+test('of a binary, no more is looked through than the limit', async () => {
+  const folder = temporaryFolder();
+  const packed = writeTree(join(folder, 'tree'), { 'usr/bin/kata-agent': 'x' });
+  const image = makeExt(join(folder, 'image'), packed, '4M', '-b', '1024', '-O', '^has_journal');
+  const budget = new Budget(host, host.now() + 60_000);
+  const piece = new Uint8Array(1 << 20);
+  let given = 0;
+  function* endless(): Generator<Uint8Array> {
+    for (; given < 2 * limits.agentBytes; given += piece.length) yield piece;
+  }
+  await findAgent(openExt4(new Source(host.open(image), budget)), budget, false, endless);
+  assert.ok(given <= limits.agentBytes);
 });
 
 test('in a binary: one packed by upx says so', () => {
