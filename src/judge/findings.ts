@@ -50,8 +50,9 @@ export const findingKinds = [
     severity: 'warn',
     title: 'runtime and agent are further apart than the rule allows',
     meaning:
-      'Nothing declares which agents this runtime works with, so that the rule of the configuration decides: exact, minor ' +
-      '(the same major and minor version) or skew=N (the agent may lag N minor versions). This pair is outside of it.',
+      'Nothing declares which agents this runtime works with, and the history of the protocol does not tell (`kata-check ' +
+      'protocol`: it ends somewhere), so that the rule of the configuration decides: exact, minor (the same major and minor ' +
+      'version) or skew=N (the agent may lag N minor versions). This pair is outside of it.',
     remedy:
       'Bring both to the same release, or, where the pair is known to work, say so under [requires] in /etc/kata-check.conf.',
   },
