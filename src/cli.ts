@@ -13,7 +13,7 @@ import type { Host } from './host/host.ts';
 import { resolvePath, rootedHost } from './host/rooted.ts';
 import { codes, findingKinds } from './judge/findings.ts';
 import { whyNotCovered } from './judge/protocol.ts';
-import { utf8 } from './read/bytes.ts';
+import { latin1, utf8 } from './read/bytes.ts';
 import { readImage } from './read/image.ts';
 import { type CompletedCommand, completionScript, shells } from './report/completion.ts';
 import { imagesJson, reportJson } from './report/json.ts';
@@ -389,7 +389,7 @@ async function runHook(context: Context): Promise<number> {
   const descriptor = Number(/^[0-9]{1,4}$/.exec(host.environment('APT_HOOK_INFO_FD') ?? '0')?.[0] ?? Number.NaN);
   if (Number.isNaN(descriptor)) throw new Usage('APT_HOOK_INFO_FD is no descriptor');
   const bytes = await host.readDescriptor(descriptor, hookInputLimit, start + firstDeadline);
-  const transaction = parseAptHook(utf8(bytes) ?? '');
+  const transaction = parseAptHook(utf8(bytes) ?? latin1(bytes));
   if (transaction.changes.length === 0) return exitStatus.goAhead;
   const rooted = transaction.root === '' ? host : rootedHost(host, transaction.root);
   const override: Override = { from: "apt's options", mode: transaction.mode ?? undefined, allow: transaction.allow };

@@ -130,6 +130,16 @@ for (const form of forms) {
   );
 
   test(
+    `${form.name}: a byte that is no UTF-8 does not switch the hook off`,
+    () => {
+      writeFileSync(input, Buffer.from(aptInput([runtime], ['Dir::Log=caf\u00e9']), 'latin1'));
+      const { status } = kataCheckInShell(form, '"$@" hook apt 20<"$INPUT"', { APT_HOOK_INFO_FD: '20', INPUT: input });
+      assert.is(status, 10);
+    },
+    form,
+  );
+
+  test(
     `${form.name}: version 1 and 2 of the protocol`,
     () => {
       const version2 = `VERSION 2\nDPkg::Options::=--root=${sampleNode}\n\nkata-runtime 1.0.0-1 < 1.1.0-1 ${runtime.what}\n`;
