@@ -125,6 +125,15 @@ export const findingKinds = [
       'The transaction removes the package that owns a configured image. The runtime that stays cannot start pods with it.',
     remedy: 'Remove both, or install another image and name it in the configuration.',
   },
+  {
+    code: 'KC303',
+    severity: 'info',
+    title: 'a local configuration masks the packaged one',
+    meaning:
+      'The runtime reads the first configuration that it finds, and does not look at those behind it: what a package brings there, a new ' +
+      'image too, has no effect on this node.',
+    remedy: 'Compare the two, or keep what is local in a file in config.d beside the packaged one.',
+  },
 ] as const satisfies readonly FindingKind[];
 
 export type Code = (typeof findingKinds)[number]['code'];

@@ -29,6 +29,10 @@ export interface Runtime {
   readonly source: string;
   /** Below which directory it and its packaged configuration are installed, as /usr; null when unknown. */
   readonly prefix: string | null;
+  /** The Go and the Rust runtime below one prefix read different configurations; null when unknown, or for both. */
+  readonly language: 'go' | 'rust' | null;
+  /** Who says the version: a package, `--version`, a file; null when nobody does. */
+  readonly versionSource: string | null;
   readonly requirement: Requirement | null;
   /** Why there is no requirement; null when there is one. */
   readonly requirementProblem: string | null;
@@ -36,11 +40,32 @@ export interface Runtime {
   readonly replaces: string | null;
 }
 
+/** A configuration that names an image, and the runtimes that read it; null for any. */
+export interface User {
+  readonly path: string;
+  readonly prefix: string | null;
+  readonly language: 'go' | 'rust' | null;
+}
+
+/** A configuration of Kata on this node. */
+export interface Configuration {
+  readonly path: string;
+  readonly resolvedPath: string;
+  readonly readers: readonly Omit<User, 'path'>[];
+  /** As "containerd, handler kata-qemu"; null for one that is read by default. */
+  readonly namedBy: string | null;
+  readonly dropIns: readonly string[];
+  readonly images: readonly { readonly path: string }[];
+  /** The remote hypervisor's guest image is not on this node. */
+  readonly isRemote: boolean;
+  readonly maskedBy: string | null;
+}
+
 /** A guest image as it will be after the transaction. */
 export interface Image {
   readonly facts: ImageFacts;
   /** Configurations that name it. */
-  readonly usedBy: readonly { readonly path: string; readonly prefix: string | null }[];
+  readonly usedBy: readonly User[];
   /** The package that owns or brings it. */
   readonly package: string | null;
   /** It comes with the transaction: what the package states of its agent. */
@@ -56,6 +81,9 @@ export interface Image {
 export interface State {
   readonly runtimes: readonly Runtime[];
   readonly images: readonly Image[];
+  readonly configurations: readonly Configuration[];
+  /** Configurations that could not be read, of Kata and of those that name them: each message says where. */
+  readonly unread: readonly { readonly path: string; readonly message: string }[];
   /** The package manager that was stopped, for commands to copy; null by hand. */
   readonly manager: string | null;
   /** Judge only what the transaction changes: an old mismatch between two things that both stay is no reason to stop it. */
@@ -64,24 +92,62 @@ export interface State {
   readonly sandboxes: { readonly running: number; readonly ids: readonly string[] } | null;
 }
 
-export interface Judgement {
-  readonly findings: readonly Finding[];
+/** A runtime and an image that belong together, and what was found of the two. */
+export interface Pair {
+  readonly runtime: Runtime;
+  readonly image: Image;
+  readonly codes: readonly Code[];
   readonly verdict: 'ok' | Severity;
 }
 
+export interface Judgement {
+  readonly findings: readonly Finding[];
+  readonly verdict: 'ok' | Severity;
+  readonly pairs: readonly Pair[];
+}
+
 export function judge(state: State, policy: Policy): Judgement {
+  const findings = findingsOf(state, policy);
+  const pairs = state.runtimes.flatMap((runtime) =>
+    state.images
+      .filter((image) => isJudged(state, runtime, image))
+      .map((image): Pair => {
+        const alone = {
+          ...state,
+          runtimes: [runtime],
+          images: [image],
+          configurations: [],
+          unread: [],
+          sandboxes: null,
+        };
+        const found = findingsOf(alone, policy);
+        return { runtime, image, codes: [...new Set(found.map(({ code }) => code))], verdict: verdictOf(found) };
+      }),
+  );
+  return { findings, verdict: verdictOf(findings), pairs };
+}
+
+function verdictOf(findings: readonly Finding[]): 'ok' | Severity {
+  const worst = Math.max(-1, ...findings.map(({ severity }) => severities.indexOf(severity)));
+  return severities[worst] ?? 'ok';
+}
+
+function isJudged(state: State, runtime: Runtime, image: Image): boolean {
+  return (
+    belongsTogether(runtime, image) &&
+    (!state.onlyChanges || runtime.isIncoming || image.incoming !== null || image.removedBy !== null)
+  );
+}
+
+function findingsOf(state: State, policy: Policy): Finding[] {
   const findings: Finding[] = [];
   const add = (code: Code, parts: Omit<Finding, 'code' | 'severity' | 'title'> & { title?: string }): void => {
     const kind = findingKind(code);
     findings.push({ title: kind.title, ...parts, code, severity: severityOf(code, kind.severity, policy) });
   };
 
-  const isJudged = (runtime: Runtime, image: Image): boolean =>
-    belongsTogether(runtime, image) &&
-    (!state.onlyChanges || runtime.isIncoming || image.incoming !== null || image.removedBy !== null);
-
   for (const runtime of state.runtimes) {
-    if (runtime.requirement !== null || !state.images.some((image) => isJudged(runtime, image))) continue;
+    if (runtime.requirement !== null || !state.images.some((image) => isJudged(state, runtime, image))) continue;
     add('KC204', {
       facts: [runtimeFact(runtime)],
       consequence: runtime.requirementProblem ?? 'nothing says which agents it works with',
@@ -91,7 +157,7 @@ export function judge(state: State, policy: Policy): Judgement {
   }
 
   for (const image of state.images) {
-    const users = state.runtimes.filter((runtime) => isJudged(runtime, image));
+    const users = state.runtimes.filter((runtime) => isJudged(state, runtime, image));
     if (users.length === 0) continue;
     const { facts } = image;
     const affects = [facts.path];
@@ -122,7 +188,11 @@ export function judge(state: State, policy: Policy): Judgement {
     if (image.incoming === null && facts.problem !== null) {
       const code = facts.problem.kind === 'not-found' ? 'KC203' : 'KC202';
       add(code, {
-        facts: [imageFact(image), ...image.usedBy.map(({ path }) => ({ label: 'used by', value: path, from: '' }))],
+        facts: [
+          imageFact(image),
+          ...(facts.resolvedPath === facts.path ? [] : [{ label: 'leads to', value: facts.resolvedPath, from: '' }]),
+          ...[...new Set(image.usedBy.map(({ path }) => path))].map((value) => ({ label: 'used by', value, from: '' })),
+        ],
         consequence: facts.problem.message,
         affects,
         remedy: {
@@ -200,16 +270,42 @@ export function judge(state: State, policy: Policy): Judgement {
       },
     });
   }
-  const worst = Math.max(-1, ...findings.map(({ severity }) => severities.indexOf(severity)));
-  return { findings, verdict: severities[worst] ?? 'ok' };
+  // Who installs something else need not hear of it each time.
+  if (changes || !state.onlyChanges) {
+    for (const { path, message } of state.unread) {
+      add('KC202', {
+        title: 'a configuration cannot be read',
+        facts: [{ label: 'broken', value: path, from: '' }],
+        consequence: `${message}; which images it names is not known`,
+        affects: [path],
+        remedy: { text: 'Correct the file: the runtime refuses it as well.', commands: [] },
+      });
+    }
+    for (const { path, maskedBy, images } of state.configurations) {
+      if (maskedBy === null) continue;
+      const known = new Set(state.images.map(({ facts }) => facts.path));
+      const hidden = images.filter((image) => !known.has(image.path)).map((image) => image.path);
+      add('KC303', {
+        facts: [{ label: 'masked', value: path, from: '' }],
+        consequence: `${maskedBy} masks ${path}${hidden.length === 0 ? '' : `, which names ${hidden.join(', ')}`}`,
+        affects: [path],
+        remedy: { text: findingKind('KC303').remedy, commands: [`diff ${shellWord(path)} ${shellWord(maskedBy)}`] },
+      });
+    }
+  }
+  return findings;
 }
 
-/** A runtime below /opt/kata does not read the configuration below /usr; what is not known belongs to all. */
+/** Of two prefixes, or two languages: what is not known is any. */
+export function fits(one: string | null, other: string | null): boolean {
+  return one === null || other === null || one === other;
+}
+
+/** A runtime reads only what belongs to its prefix and language; what is not known belongs to all. */
 export function belongsTogether(runtime: Runtime, image: Image): boolean {
   return (
-    runtime.prefix === null ||
     image.usedBy.length === 0 ||
-    image.usedBy.some(({ prefix }) => prefix === null || prefix === runtime.prefix)
+    image.usedBy.some(({ prefix, language }) => fits(prefix, runtime.prefix) && fits(language, runtime.language))
   );
 }
 

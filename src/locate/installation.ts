@@ -1,46 +1,38 @@
 /**
- * Which runtimes, configurations and guest images a node has.
+ * Which runtimes, configurations and guest images a node has, and which of them belong together.
  *
- * Order of the Go runtime: $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then the path that was compiled in: below
- * /usr/share/defaults (Fedora: /usr/share/kata-containers/defaults) or /opt/kata/share/defaults. The first two mask the
- * others, for every installed runtime. The last ones each belong to the runtime that is installed below the same prefix.
+ * A link or a wrapper script in /usr/local/bin that leads to a known runtime is that runtime, not another one.
  */
 
-import { parse, type TomlTable } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
+import {
+  type Configuration,
+  type Language,
+  locateConfigurations,
+  type NamedImage,
+  type Unread,
+} from './configurations.ts';
+import { namedConfigurations, scriptIn, wrappedProgram } from './handlers.ts';
 
-/** A configuration of Kata has 20 to 40 kB. */
-const configurationLimit = 1024 * 1024;
-
-export interface Configuration {
+export interface Program {
   readonly path: string;
-  /** Below which directory the runtime is installed that reads it; null when every one does. */
-  readonly prefix: string | null;
-  /** As written, `image` and `initrd` of all hypervisor sections. */
-  readonly images: readonly string[];
-  /** Why it could not be read; null when it could. */
-  readonly problem: string | null;
+  /** Below which directory it and its packaged configuration are installed. */
+  readonly prefix: string;
+  /** Null where the shim of either kind can be. */
+  readonly language: Language | null;
 }
 
-const local = '/etc/kata-containers/configuration.toml';
-
-const packaged: readonly { readonly prefix: string; readonly path: string }[] = [
-  { prefix: '/usr', path: '/usr/share/defaults/kata-containers/configuration.toml' },
-  { prefix: '/usr', path: '/usr/share/kata-containers/defaults/configuration.toml' },
-  { prefix: '/opt/kata', path: '/opt/kata/share/defaults/kata-containers/configuration.toml' },
-];
-
 /** Programs that are a runtime, in the order in which one speaks for its prefix. */
-export const runtimePrograms: readonly { readonly prefix: string; readonly path: string }[] = [
-  { prefix: '/usr', path: '/usr/bin/kata-runtime' },
-  { prefix: '/usr', path: '/usr/bin/containerd-shim-kata-v2' },
-  { prefix: '/usr/local', path: '/usr/local/bin/kata-runtime' },
-  { prefix: '/usr/local', path: '/usr/local/bin/containerd-shim-kata-v2' },
-  { prefix: '/opt/kata', path: '/opt/kata/bin/kata-runtime' },
-  { prefix: '/opt/kata', path: '/opt/kata/bin/containerd-shim-kata-v2' },
-  { prefix: '/opt/kata', path: '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2' },
+export const runtimePrograms: readonly Program[] = [
+  { prefix: '/usr', language: 'go', path: '/usr/bin/kata-runtime' },
+  { prefix: '/usr', language: null, path: '/usr/bin/containerd-shim-kata-v2' },
+  { prefix: '/usr/local', language: 'go', path: '/usr/local/bin/kata-runtime' },
+  { prefix: '/usr/local', language: null, path: '/usr/local/bin/containerd-shim-kata-v2' },
+  { prefix: '/opt/kata', language: 'go', path: '/opt/kata/bin/kata-runtime' },
+  { prefix: '/opt/kata', language: 'go', path: '/opt/kata/bin/containerd-shim-kata-v2' },
+  { prefix: '/opt/kata', language: 'rust', path: '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2' },
 ];
 
 /** Where images are when no configuration says so. */
@@ -52,80 +44,89 @@ const usualImages: readonly { readonly prefix: string; readonly path: string }[]
     })),
 );
 
-export interface ConfiguredImage {
+/** Who names an image, and for which runtimes. */
+export interface User {
   readonly path: string;
-  readonly usedBy: readonly { readonly path: string; readonly prefix: string | null }[];
+  readonly prefix: string | null;
+  readonly language: Language | null;
+}
+
+export interface ConfiguredImage extends NamedImage {
+  readonly usedBy: readonly User[];
 }
 
 export interface Installation {
-  readonly programs: readonly { readonly prefix: string; readonly path: string }[];
+  readonly programs: readonly Program[];
+  /** The masked ones, too. */
   readonly configurations: readonly Configuration[];
+  /** Each once, with all who name it. */
   readonly images: readonly ConfiguredImage[];
+  /** What containerd or CRI-O is configured by and could not be read; each configuration has its own. */
+  readonly unread: readonly Unread[];
 }
 
-/** `host` is rooted. Throws LimitExceeded, Io. */
-export function locateInstallation(host: Host): Installation {
-  const programs = runtimePrograms.filter(({ path }) => host.status(path) !== undefined);
-  const configurations = locateConfigurations(host);
-  const named = configurations.flatMap((configuration) =>
-    configuration.images.map((image) => ({ image, by: { path: configuration.path, prefix: configuration.prefix } })),
-  );
-  const images = new Map<string, { path: string; prefix: string | null }[]>();
-  for (const { image, by } of named) images.set(image, [...(images.get(image) ?? []), by]);
-  if (configurations.length === 0) {
-    for (const { path, prefix } of usualImages) {
-      if (host.status(path) !== undefined) images.set(path, [{ path, prefix }]);
-    }
-  }
-  return { programs, configurations, images: [...images].map(([path, usedBy]) => ({ path, usedBy })) };
+/** `host` is rooted; `chosen`: $KATA_CONF_FILE, where it counts. Throws LimitExceeded, Io. */
+export function locateInstallation(host: Host, chosen?: string): Installation {
+  const present = runtimePrograms.filter(({ path }) => host.status(path) !== undefined);
+  const own = present.filter((program) => !isAnother(host, program));
+  const named = namedConfigurations(host, runtimePrograms);
+  const hasLocal = own.some(({ prefix }) => prefix === '/usr/local');
+  const configurations = locateConfigurations(host, chosen, hasLocal, named.configurations);
+  const programs = own.map((program) => ({ ...program, language: languageOf(program, configurations) }));
+  return { programs, configurations, images: imagesOf(host, configurations), unread: named.unread };
 }
 
-function locateConfigurations(host: Host): Configuration[] {
-  const chosen = host.environment('KATA_CONF_FILE');
-  const masks = chosen?.startsWith('/') === true ? [chosen, local] : [local];
-  const mask = masks.find((path) => host.status(path) !== undefined);
-  const candidates =
-    mask !== undefined
-      ? [{ prefix: null, path: mask }]
-      : packaged.filter(({ path }) => host.status(path) !== undefined);
-  return candidates.map(({ prefix, path }) => {
-    try {
-      return { path, prefix, images: imagesOf(parse(host.readText(path, configurationLimit))), problem: null };
-    } catch (error) {
-      return { path, prefix, images: [], problem: problemIn(error, path) };
-    }
-  });
-}
-
-function problemIn(error: unknown, path: string): string {
-  if (error instanceof Problem) return error.message;
-  const { line, column, message } = error as { line?: number; column?: number; message: string };
-  const [reason = message] = message.replace(/^Invalid TOML document: /, '').split('\n');
-  return line === undefined ? `${path}: ${reason}` : `${path}, line ${line}, column ${column ?? 1}: ${reason}`;
-}
-
-/** `[hypervisor.qemu]`, `[hypervisor.clh]` and so on: whatever stands below `hypervisor`. */
-function imagesOf(document: TomlTable): string[] {
-  const { hypervisor } = document;
-  if (!isTable(hypervisor)) return [];
-  const paths = Object.values(hypervisor)
-    .filter(isTable)
-    .flatMap((section) => [section.image, section.initrd])
-    .filter((path): path is string => typeof path === 'string' && path.startsWith('/'));
-  return [...new Set(paths)];
-}
-
-function isTable(value: unknown): value is TomlTable {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The names under which a file can belong to a package: as named, and where its symlinks end. */
-export function namesOf(host: Host, path: string): string[] {
+/** Whether it only leads to another runtime of the list. */
+function isAnother(host: Host, program: Program): boolean {
+  if (program.prefix !== '/usr/local') return false;
   try {
-    return [...new Set([path, resolvePath(host, '', path)])];
+    const end = resolvePath(host, '', program.path);
+    const script = scriptIn(host, end);
+    const target = script === undefined ? end : wrappedProgram(script, runtimePrograms)?.path;
+    return (
+      target !== program.path &&
+      runtimePrograms.some(({ path }) => path === target) &&
+      host.status(target ?? '') !== undefined
+    );
   } catch (error) {
-    // A loop, say: whoever reads it finds the same, and says so of this one image.
-    if (error instanceof Problem) return [path];
+    if (error instanceof Problem) return false;
     throw error;
   }
+}
+
+/** A shim whose place does not tell is the Rust one where only that one has a configuration. */
+function languageOf({ language, prefix }: Program, configurations: readonly Configuration[]): Language | null {
+  if (language !== null) return language;
+  const isFor = (wanted: Language): boolean =>
+    configurations.some(({ readers }) =>
+      readers.some((reader) => reader.language === wanted && (reader.prefix === null || reader.prefix === prefix)),
+    );
+  return isFor('rust') && !isFor('go') ? 'rust' : 'go';
+}
+
+function imagesOf(host: Host, configurations: readonly Configuration[]): ConfiguredImage[] {
+  const images = new Map<string, ConfiguredImage>();
+  const add = ({ path, kind }: NamedImage, users: readonly User[]): void => {
+    const known = images.get(path);
+    images.set(path, {
+      path,
+      // What one configuration boots from is a guest image, whatever another one makes of it.
+      kind: known === undefined || kind === 'guest' ? kind : known.kind,
+      usedBy: [...(known?.usedBy ?? []), ...users],
+    });
+  };
+  for (const { path, readers, images: named, maskedBy } of configurations) {
+    if (maskedBy !== null) continue;
+    for (const image of named)
+      add(
+        image,
+        readers.map((reader) => ({ path, ...reader })),
+      );
+  }
+  if (configurations.length === 0) {
+    for (const { path, prefix } of usualImages) {
+      if (host.status(path) !== undefined) add({ path, kind: 'guest' }, [{ path, prefix, language: null }]);
+    }
+  }
+  return [...images.values()];
 }

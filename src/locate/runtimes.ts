@@ -34,3 +34,18 @@ export async function askProgram(host: Host, path: string, deadline: number): Pr
     throw error;
   }
 }
+
+const fileLimit = 4096;
+
+/**
+ * What the file VERSION of a static tarball says. It can be older than the programs beside it, so that it is only asked where none of
+ * them may be run. Null when it is not there or says nothing. `host` is rooted.
+ */
+export function versionInFile(host: Host, path: string): string | null {
+  try {
+    return /^\s*(\S+)\s*$/.exec(host.readText(path, fileLimit))?.[1] ?? null;
+  } catch (error) {
+    if (error instanceof Problem) return null;
+    throw error;
+  }
+}

@@ -63,6 +63,11 @@ export interface ReadOptions {
   readonly deep?: boolean;
 }
 
+/** The fixed header of the Independent Guest Virtual Machine format begins with its name. */
+function isIgvm(source: Source): boolean {
+  return source.length >= 4 && source.read(0, 4, 'first bytes').latin1(0, 4) === 'IGVM';
+}
+
 /** Never throws for what the image is or is not: that is its `problem`. */
 export async function readImage(host: Host, path: string, options: ReadOptions): Promise<ImageFacts> {
   let facts: ImageFacts = { ...nothing, path, resolvedPath: path };
@@ -78,10 +83,15 @@ export async function readImage(host: Host, path: string, options: ReadOptions):
       facts = { ...facts, compression, notes: filesystem.notes };
       return { ...facts, ...(await findAgent(filesystem, source.budget, options.deep === true, stream)) };
     }
+    if (isIgvm(source)) throw new Unsupported(`${path}: an IGVM file, whose guest is not read`);
     const layout = readLayout(source);
     facts = { ...facts, form: 'disk', table: layout.table, dax: layout.dax, partitions: layout.partitions.length };
     const found = findFileSystem(source, layout);
     if (found === undefined) {
+      // Encrypted, so that it has no mark of its own; its name is genprotimg's caller's, Kata's.
+      if (/\/kata-containers-se[^/]*\.img$/.test(path)) {
+        throw new Unsupported(`${path}: an image for IBM Secure Execution, which is encrypted`);
+      }
       const where = layout.table === 'none' ? 'it' : `any of its ${layout.partitions.length} partitions`;
       throw new Unsupported(`${path}: no ext4, xfs or erofs filesystem in ${where}`);
     }

@@ -56,6 +56,20 @@ function shown(runtime: Runtime | undefined, place: 'path' | 'package'): object 
   };
 }
 
+/** `source` is what `pairs` name it by. */
+function runtimeObject({ requirement, ...runtime }: Runtime): object {
+  return {
+    name: runtime.name,
+    source: runtime.source,
+    version: runtime.version?.text ?? (runtime.versionText === null ? null : printable(runtime.versionText)),
+    versionSource: runtime.versionSource,
+    isIncoming: runtime.isIncoming,
+    prefix: runtime.prefix,
+    language: runtime.language,
+    requirement: requirement === null ? null : { range: requirement.range.text, source: requirement.source },
+  };
+}
+
 export function reportJson(report: Report, exitCode: number): string {
   const { state, findings, verdict } = report;
   const requirement = state.runtimes.find((runtime) => runtime.requirement !== null)?.requirement ?? null;
@@ -73,14 +87,32 @@ export function reportJson(report: Report, exitCode: number): string {
         'package',
       ),
     },
+    runtimes: state.runtimes.filter(({ source }) => source !== 'none').map(runtimeObject),
     requirement: requirement === null ? null : { range: requirement.range.text, source: requirement.source },
     images: state.images.map((image) =>
-      imageObject(
-        image.facts,
-        image.usedBy.map(({ path }) => path),
-        image.incoming,
-      ),
+      imageObject(image.facts, [...new Set(image.usedBy.map(({ path }) => path))], image.incoming),
     ),
+    configurations: state.configurations.map(
+      ({ path, resolvedPath, readers, namedBy, dropIns, images, isRemote, maskedBy }) => ({
+        path,
+        resolvedPath,
+        readers,
+        namedBy,
+        dropIns,
+        images: images.map((image) => image.path),
+        isRemote,
+        maskedBy,
+        problems: state.unread
+          .filter((unread) => unread.path === path || dropIns.includes(unread.path))
+          .map(({ message }) => printable(message, 1000)),
+      }),
+    ),
+    pairs: report.pairs.map(({ runtime, image, codes, verdict: own }) => ({
+      runtime: runtime.source,
+      image: image.facts.path,
+      verdict: own,
+      codes,
+    })),
     // Null: not known, as below another root. Zero would say that none runs.
     sandboxes: { running: state.sandboxes?.running ?? null, ids: state.sandboxes?.ids ?? [] },
     findings: findings.map((finding) => ({

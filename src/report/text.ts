@@ -4,10 +4,11 @@
  */
 
 import type { Report } from '../check.ts';
-import type { Fact, Finding, FindingKind } from '../judge/findings.ts';
+import { type Fact, type Finding, type FindingKind, findingKind } from '../judge/findings.ts';
 import { imageFact, runtimeFact } from '../judge/judge.ts';
 import type { ImageFacts } from '../read/image.ts';
 import { printable } from './printable.ts';
+import { needsTable, noteText, remoteText, tableText } from './table.ts';
 
 export interface TextOptions {
   readonly color: boolean;
@@ -71,10 +72,28 @@ function findingText(finding: Finding, options: TextOptions): string {
 export function reportText(report: Report, options: TextOptions, isHook: boolean): string {
   const { findings, state, verdict } = report;
   const blocks = findings.filter(({ severity }) => severity === 'block');
-  const others = findings.filter(({ severity }) => severity !== 'block');
+  const others = findings.filter((finding) => finding.severity !== 'block' && !isNote(finding));
   const parts = [...others, ...blocks].map((finding) => findingText(finding, options));
   if (isHook) return verdict === 'block' ? `${parts.join('\n')}\nNothing was changed.\n` : parts.join('\n');
-  if (findings.length > 0) return parts.join('\n');
+  const notes = [
+    ...findings.filter(isNote).map(({ consequence, code }) => noteText(`${consequence} [${code}]`)),
+    remoteText(state.configurations),
+  ].join('');
+  const overview = needsTable(report)
+    ? tableText(report, (text, color) => paint(text, color, options))
+    : parts.length > 0
+      ? ''
+      : plainText(report, options);
+  return [overview, notes, ...parts].filter((part) => part !== '').join('\n');
+}
+
+/** What only informs by nature is a line, and no reason to speak in a hook. */
+function isNote({ code, severity }: Finding): boolean {
+  return severity === 'info' && findingKind(code).severity === 'info';
+}
+
+/** With no finding: what was looked at, and that it fits. */
+function plainText({ state }: Report, options: TextOptions): string {
   // The images that are there may or may not fit: that was not the question.
   if (state.onlyChanges && state.runtimes.length === 0)
     return 'kata-check: these packages change nothing of Kata Containers: nothing to check\n';

@@ -9,15 +9,16 @@ import type { Request } from '../check.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Image, Runtime, State } from '../judge/judge.ts';
+import { type Language, namesOf } from '../locate/configurations.ts';
 import {
   type ConfiguredImage,
   type Installation,
   locateInstallation,
-  namesOf,
+  type Program,
   runtimePrograms,
 } from '../locate/installation.ts';
 import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
-import { askProgram } from '../locate/runtimes.ts';
+import { askProgram, versionInFile } from '../locate/runtimes.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
 import { readImage } from '../read/image.ts';
 import { parseVersion } from '../version.ts';
@@ -49,12 +50,23 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
     (change) => change.action !== 'configure' && !isReinstall(change),
   );
   const nothing: After = {
-    state: { runtimes: [], images: [], manager: null, onlyChanges: true, sandboxes: null },
+    state: {
+      runtimes: [],
+      images: [],
+      configurations: [],
+      unread: [],
+      manager: null,
+      onlyChanges: true,
+      sandboxes: null,
+    },
     warnings: [],
   };
   if (request.transaction !== null && (steps.length === 0 || !concernsKata(rooted, request, steps))) return nothing;
 
-  const node = new Node(host, rooted, request, locateInstallation(rooted));
+  // Below another root the environment is somebody else's.
+  const chosen = request.root === '' ? host.environment('KATA_CONF_FILE') : undefined;
+  const installation = locateInstallation(rooted, chosen);
+  const node = new Node(host, rooted, request, installation);
   await node.askPackages(steps);
   const incoming: Incoming[] = [];
   for (const step of steps) {
@@ -69,6 +81,7 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
     state: {
       runtimes,
       images,
+      ...configured(installation, request),
       manager: request.transaction?.manager ?? null,
       onlyChanges: request.transaction !== null,
       // Another root is another node, or none: what runs here is not its.
@@ -76,6 +89,15 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
     },
     warnings: node.warnings,
   };
+}
+
+/** None when the images are given: what names them was not asked then. */
+function configured(installation: Installation, request: Request): Pick<State, 'configurations' | 'unread'> {
+  if (request.images.length > 0) return { configurations: [], unread: [] };
+  const { configurations } = installation;
+  // Nobody reads a masked one, so that its mistakes do no harm.
+  const read = configurations.filter(({ maskedBy }) => maskedBy === null);
+  return { configurations, unread: [...installation.unread, ...read.flatMap(({ unread }) => unread)] };
 }
 
 /** Cheap, as this is asked in every run of a package manager: nothing is opened, no program is run. */
@@ -103,13 +125,16 @@ class Node {
     this.#rooted = rooted;
     this.#request = request;
     this.#installation = installation;
-    for (const { problem } of installation.configurations) if (problem !== null) this.warnings.push(problem);
-    const known = new Map(installation.images.map(({ path, usedBy }) => [path, usedBy]));
+    const known = new Map(installation.images.map((image) => [image.path, image]));
     for (const { value, from } of request.config.images) {
-      known.set(value, [...(known.get(value) ?? []), { path: from, prefix: null }]);
+      const usedBy = [...(known.get(value)?.usedBy ?? []), { path: from, prefix: null, language: null }];
+      known.set(value, { path: value, kind: 'guest', usedBy });
     }
     const chosen = request.images.length > 0 ? request.images : [...known.keys()];
-    this.#images = chosen.map((path) => ({ path, usedBy: known.get(path) ?? [], names: namesOf(rooted, path) }));
+    this.#images = chosen.map((path) => ({
+      ...(known.get(path) ?? { path, kind: 'guest', usedBy: [] }),
+      names: namesOf(rooted, path),
+    }));
   }
 
   /** Owners of runtime programs and images, and what is installed of the packages that change. */
@@ -187,10 +212,11 @@ class Node {
 
   async images(incoming: readonly Incoming[], removed: ReadonlySet<string>): Promise<Image[]> {
     const images: Image[] = [];
-    for (const { path, usedBy, names } of this.#images) {
+    for (const { path, kind, usedBy, names } of this.#images) {
       const comes = incoming.findLast(({ isImage, paths }) => isImage && names.some((name) => paths.has(name)));
       const owner = this.#packages.find(({ owns }) => names.some((name) => owns.includes(name)))?.name ?? null;
       const versionText = comes?.fields?.agentVersion ?? null;
+      const facts = await readImage(this.#rooted, path, { deadline: this.#request.deadline });
       images.push({
         usedBy,
         package: comes?.name ?? owner,
@@ -203,7 +229,7 @@ class Node {
                 version: versionText === null ? undefined : parseVersion(versionText),
               },
         removedBy: comes === undefined && owner !== null && removed.has(owner) ? owner : null,
-        facts: await readImage(this.#rooted, path, { deadline: this.#request.deadline }),
+        facts: { ...facts, ...(kind === 'extension' ? { kind, unknown: null } : {}) },
       });
     }
     return images;
@@ -224,15 +250,22 @@ class Node {
         isIncoming: true,
         source: '--to',
         prefix: null,
+        language: null,
+        versionSource: '--to',
         replaces: null,
         ...requirementOf({ option: requires, declared: undefined, version: parseVersion(to), versionText: to, config }),
       });
     }
     const replaced = new Set(incoming.filter(({ isRuntime }) => isRuntime).map(({ name }) => name));
-    const isReplaced = ({ name, prefix }: { name: string; prefix: string | null }): boolean =>
+    const isReplaced = ({ name, prefix, language }: Runtime): boolean =>
       to !== null ||
       replaced.has(name) ||
-      coming.some((runtime) => runtime.prefix !== null && runtime.prefix === prefix);
+      coming.some(
+        (runtime) =>
+          runtime.prefix !== null &&
+          runtime.prefix === prefix &&
+          (runtime.language === null || language === null || runtime.language === language),
+      );
     const staying: Runtime[] = [];
     const imagesChange =
       transaction === null || images.some((image) => image.incoming !== null || image.removedBy !== null);
@@ -249,13 +282,17 @@ class Node {
   #incomingRuntime({ name, versionText, fields, paths, change }: Incoming): Runtime {
     const version = versionText === null ? undefined : parseVersion(versionText);
     const declared = fields?.agentRequires ?? null;
+    const brought = runtimePrograms.filter(({ path }) => paths.has(path));
+    const languages = new Set<Language | null>(brought.map(({ language }) => language));
     return {
       name,
       versionText,
       version,
       isIncoming: true,
       source: change.archive ?? name,
-      prefix: runtimePrograms.find(({ path }) => paths.has(path))?.prefix ?? null,
+      prefix: brought[0]?.prefix ?? null,
+      language: languages.size === 1 ? (brought[0]?.language ?? null) : null,
+      versionSource: versionText === null ? null : `package ${name}`,
       replaces: change.oldVersion ?? this.#packages.find((known) => known.name === name)?.version ?? null,
       ...requirementOf({
         option: this.#request.requires,
@@ -268,14 +305,19 @@ class Node {
     };
   }
 
-  /** One for each prefix: its first program speaks for it. */
+  /** Programs that read the same configurations and are of the same version are one: the first speaks for them. */
   async #installedRuntimes(): Promise<Runtime[]> {
-    const { config, requires, root, deadline } = this.#request;
+    const { config, requires } = this.#request;
     const runtimes: Runtime[] = [];
-    for (const { path, prefix } of this.#installation.programs) {
-      if (runtimes.some((runtime) => runtime.prefix === prefix)) continue;
+    for (const program of this.#installation.programs) {
+      const { path, prefix, language } = program;
       const owner = this.#packages.find(({ owns }) => owns.includes(path));
-      const versionText = owner?.version ?? (root === '' ? await askProgram(this.#host, path, deadline) : null);
+      const same = runtimes.filter((other) => other.prefix === prefix && other.language === language);
+      // Without another version of its own it is the same.
+      if (same.some(({ name }) => name === owner?.name)) continue;
+      const { versionText, versionSource } = await this.#versionOf(program, owner);
+      if (same.length > 0 && versionText === null) continue;
+      if (same.some((other) => other.versionText === versionText)) continue;
       const version = versionText === null ? undefined : parseVersion(versionText);
       const declared = owner?.agentRequires ?? null;
       runtimes.push({
@@ -285,6 +327,8 @@ class Node {
         isIncoming: false,
         source: path,
         prefix,
+        language,
+        versionSource,
         replaces: null,
         ...requirementOf({
           option: requires,
@@ -298,6 +342,21 @@ class Node {
     return runtimes;
   }
 
+  /** The package's, else what the program says; below another root, where nothing is run, what lies beside it. */
+  async #versionOf(
+    { path, prefix }: Program,
+    owner: InstalledPackage | undefined,
+  ): Promise<Pick<Runtime, 'versionText' | 'versionSource'>> {
+    if (owner !== undefined) return { versionText: owner.version, versionSource: `package ${owner.name}` };
+    if (this.#request.root === '') {
+      const versionText = await askProgram(this.#host, path, this.#request.deadline);
+      return { versionText, versionSource: versionText === null ? null : `${path} --version` };
+    }
+    const file = `${prefix}/VERSION`;
+    const versionText = prefix === '/opt/kata' ? versionInFile(this.#rooted, file) : null;
+    return { versionText, versionSource: versionText === null ? null : file };
+  }
+
   /** There are images but no runtime: without --requires that is a finding, not silence. */
   #unknownRuntime(): Runtime {
     const { config, requires } = this.#request;
@@ -308,6 +367,8 @@ class Node {
       isIncoming: false,
       source: 'none',
       prefix: null,
+      language: null,
+      versionSource: null,
       replaces: null,
       ...requirementOf({ option: requires, declared: undefined, version: undefined, versionText: null, config }),
     };

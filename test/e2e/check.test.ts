@@ -122,8 +122,8 @@ for (const form of forms) {
       const node = nodeWith('broken', {
         'etc/kata-containers/configuration.toml': '[hypervisor.qemu]\nimage = "/x.img\n',
       });
-      const { stderr } = kataCheck(form, ['--root', node]);
-      assert.match(stderr, /configuration\.toml, line 2, column \d+: /);
+      const { stdout } = kataCheck(form, ['--root', node]);
+      assert.match(stdout, /\[KC202\]\n.*configuration\.toml, line 2, column \d+: /s);
     },
     form,
   );

@@ -40,6 +40,8 @@ function runtime(
     isIncoming: false,
     source: '/usr/bin/kata-runtime',
     prefix: '/usr',
+    language: 'go',
+    versionSource: 'package kata-runtime',
     requirement,
     requirementProblem: 'problem' in requires ? requires.problem : null,
     replaces: null,
@@ -90,7 +92,7 @@ function image(agent: string | null, parts: Partial<Image> = {}, facts: Partial<
         version === undefined ? null : { version, source: 'osbuilder.yaml', path: '/var/lib/osbuilder/osbuilder.yaml' },
       ...facts,
     },
-    usedBy: [{ path: packagedConfig, prefix: '/usr' }],
+    usedBy: [{ path: packagedConfig, prefix: '/usr', language: null }],
     package: 'kata-containers-image',
     incoming: null,
     removedBy: null,
@@ -290,13 +292,13 @@ const rows: readonly Row[] = [
   [
     'with that of its own it is',
     [runtime('4.0.0', declares, atOpt)],
-    [image('1.0.0', { usedBy: [{ path: '/c', prefix: '/opt/kata' }] })],
+    [image('1.0.0', { usedBy: [{ path: '/c', prefix: '/opt/kata', language: null }] })],
     ['KC101 block'],
   ],
   [
     'with that of a local configuration all are',
     [runtime('4.0.0', declares, atOpt), runtime('3.4.0')],
-    [image('3.3.0', { usedBy: [{ path: '/etc/c', prefix: null }] })],
+    [image('3.3.0', { usedBy: [{ path: '/etc/c', prefix: null, language: null }] })],
     ['KC101 block', 'KC104 warn'],
   ],
   [
@@ -305,8 +307,8 @@ const rows: readonly Row[] = [
     [
       image('1.0.0', {
         usedBy: [
-          { path: '/c', prefix: '/usr' },
-          { path: '/d', prefix: '/opt/kata' },
+          { path: '/c', prefix: '/usr', language: null },
+          { path: '/d', prefix: '/opt/kata', language: null },
         ],
       }),
     ],
@@ -384,7 +386,16 @@ const rows: readonly Row[] = [
 ];
 
 function stateOf(runtimes: readonly Runtime[], images: readonly Image[], parts: Partial<State> = {}): State {
-  return { runtimes, images, manager: null, onlyChanges: false, sandboxes: null, ...parts };
+  return {
+    runtimes,
+    images,
+    configurations: [],
+    unread: [],
+    manager: null,
+    onlyChanges: false,
+    sandboxes: null,
+    ...parts,
+  };
 }
 
 const order = ['ok', 'info', 'warn', 'block'];
@@ -480,8 +491,8 @@ test('an installed runtime is called so', () => {
 
 test('a missing image names the configurations that use it', () => {
   const usedBy = [
-    { path: '/etc/kata-containers/configuration.toml', prefix: null },
-    { path: '/etc/kata-check.conf, line 3', prefix: null },
+    { path: '/etc/kata-containers/configuration.toml', prefix: null, language: null },
+    { path: '/etc/kata-check.conf, line 3', prefix: null, language: null },
   ];
   const [finding] = judge(stateOf([runtime('3.4.0')], [image(null, { usedBy }, absent)]), usual).findings;
   assert.equal(

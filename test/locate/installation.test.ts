@@ -4,15 +4,14 @@ import * as assert from 'uvu/assert';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
-import { type Installation, locateInstallation, namesOf } from '../../src/locate/installation.ts';
+import { type Installation, locateInstallation } from '../../src/locate/installation.ts';
 import { run, type Tree, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the installation');
 
-function node(tree: Tree, environment: Readonly<Record<string, string>> = {}): Host {
-  const rooted = rootedHost(createNodeHost(), writeTree(temporaryFolder(), { '/etc/hostname': 'x', ...tree }));
-  return { ...rooted, environment: (name) => environment[name] };
+function node(tree: Tree): Host {
+  return rootedHost(createNodeHost(), writeTree(temporaryFolder(), { '/etc/hostname': 'x', ...tree }));
 }
 
 const local = '/etc/kata-containers/configuration.toml';
@@ -25,17 +24,15 @@ const optImage = '/opt/kata/share/kata-containers/kata-containers.img';
 
 const qemu = (...lines: readonly string[]): string => `[hypervisor.qemu]\n${lines.join('\n')}\n`;
 
-/** `path < configuration (prefix)`. */
+/** `path < configuration (prefix language)`, without a language that is not known. */
 function imagesOf({ images }: Installation): string[] {
-  return images.map(({ path, usedBy }) => `${path} < ${usedBy.map((by) => `${by.path} (${by.prefix})`).join(', ')}`);
+  return images.map(
+    ({ path, kind, usedBy }) =>
+      `${kind === 'guest' ? '' : `${kind} `}${path} < ${usedBy.map((by) => `${by.path} (${by.prefix}${by.language === null ? '' : ` ${by.language}`})`).join(', ')}`,
+  );
 }
 
-const configured: readonly [
-  rule: string,
-  tree: Tree,
-  images: readonly string[],
-  environment?: Readonly<Record<string, string>>,
-][] = [
+const configured: readonly [rule: string, tree: Tree, images: readonly string[], chosen?: string][] = [
   ['nothing', {}, []],
   ['an image', { [usr]: qemu(`image = "${image}"`) }, [`${image} < ${usr} (/usr)`]],
   ['an initrd', { [usr]: qemu(`initrd = "${initrd}"`) }, [`${initrd} < ${usr} (/usr)`]],
@@ -95,19 +92,19 @@ const configured: readonly [
     '$KATA_CONF_FILE masks that one',
     { '/srv/kata.toml': qemu('image = "/srv/y.img"'), [local]: qemu('image = "/srv/x.img"') },
     ['/srv/y.img < /srv/kata.toml (null)'],
-    { KATA_CONF_FILE: '/srv/kata.toml' },
+    '/srv/kata.toml',
   ],
   [
     'unless it is not there',
     { [local]: qemu('image = "/srv/x.img"') },
     [`/srv/x.img < ${local} (null)`],
-    { KATA_CONF_FILE: '/srv/none.toml' },
+    '/srv/none.toml',
   ],
   [
     'or is relative',
     { 'kata.toml': '', [local]: qemu('image = "/srv/x.img"') },
     [`/srv/x.img < ${local} (null)`],
-    { KATA_CONF_FILE: 'kata.toml' },
+    'kata.toml',
   ],
   [
     'without any configuration: the usual images that are there',
@@ -122,11 +119,11 @@ const configured: readonly [
   ],
 ];
 
-for (const [rule, tree, images, environment] of configured) {
+for (const [rule, tree, images, chosen] of configured) {
   test(`images: ${rule}`, () => {
-    const installation = locateInstallation(node(tree, environment));
+    const installation = locateInstallation(node(tree), chosen);
     assert.equal(imagesOf(installation), images);
-    for (const { problem } of installation.configurations) assert.is(problem, null);
+    for (const { unread } of installation.configurations) assert.equal(unread, []);
   });
 }
 
@@ -183,9 +180,10 @@ for (const [rule, make, said] of broken) {
       make(root);
       const installation = locateInstallation(rootedHost(createNodeHost(), root));
       assert.equal(imagesOf(installation), [`${optImage} < ${opt} (/opt/kata)`]);
-      const problems = installation.configurations.flatMap(({ problem }) => problem ?? []);
-      assert.is(problems.length, 1);
-      assert.match(problems[0] ?? '', said);
+      const unread = installation.configurations.flatMap((configuration) => configuration.unread);
+      assert.is(unread.length, 1);
+      assert.is(unread[0]?.path, usr);
+      assert.match(unread[0]?.message ?? '', said);
     },
     { timeout: 20 },
   );
@@ -223,24 +221,5 @@ for (const [rule, paths, expected] of placed) {
       programs.map(({ prefix, path }) => `${prefix} ${path}`),
       expected,
     );
-  });
-}
-
-const named: readonly [rule: string, tree: Tree, expected: readonly string[]][] = [
-  ['a file', { [image]: '' }, [image]],
-  ['what is not there', {}, [image]],
-  [
-    'a link and where it ends',
-    { [image]: { link: 'kata-1.0.img' }, '/usr/share/kata-containers/kata-1.0.img': '' },
-    [image, '/usr/share/kata-containers/kata-1.0.img'],
-  ],
-  ['a dangling link and where it would end', { [image]: { link: '/srv/none.img' } }, [image, '/srv/none.img']],
-  ['a link in the middle', { '/usr/share/kata-containers': { link: '/srv' } }, [image, '/srv/kata-containers.img']],
-  ['a link to itself: its own name alone', { [image]: { link: 'kata-containers.img' } }, [image]],
-];
-
-for (const [rule, tree, expected] of named) {
-  test(`names under which a package can own it: ${rule}`, () => {
-    assert.equal(namesOf(node(tree), image), expected);
   });
 }

@@ -51,7 +51,7 @@ const broken: ImageFacts = {
 
 const image = (facts: ImageFacts, parts: Partial<Image> = {}): Image => ({
   facts,
-  usedBy: [{ path: configuration, prefix: '/usr' }],
+  usedBy: [{ path: configuration, prefix: '/usr', language: null }],
   package: null,
   incoming: null,
   removedBy: null,
@@ -65,6 +65,8 @@ const runtime = (parts: Partial<Runtime> = {}): Runtime => ({
   isIncoming: false,
   source: '/usr/bin/kata-runtime',
   prefix: '/usr',
+  language: 'go',
+  versionSource: 'package kata-runtime',
   requirement: { range: parseRange('>=3.5.0') as VersionRange, source: 'its package', isRule: false },
   requirementProblem: null,
   replaces: '3.4.0-1',
@@ -72,7 +74,16 @@ const runtime = (parts: Partial<Runtime> = {}): Runtime => ({
 });
 
 function reportOf(runtimes: readonly Runtime[], images: readonly Image[], parts: Partial<State> = {}): Report {
-  const state: State = { runtimes, images, manager: null, onlyChanges: false, sandboxes: null, ...parts };
+  const state: State = {
+    runtimes,
+    images,
+    configurations: [],
+    unread: [],
+    manager: null,
+    onlyChanges: false,
+    sandboxes: null,
+    ...parts,
+  };
   return { state, warnings: [], ...judge(state, policy) };
 }
 
@@ -85,7 +96,19 @@ function parsed(report: Report, exitCode = 0): Document {
 
 /** Schema 1, as it was promised: more keys may come, none may go. */
 const keys = {
-  document: ['schema', 'verdict', 'exitCode', 'runtime', 'requirement', 'images', 'sandboxes', 'findings'],
+  document: [
+    'schema',
+    'verdict',
+    'exitCode',
+    'runtime',
+    'runtimes',
+    'requirement',
+    'images',
+    'configurations',
+    'pairs',
+    'sandboxes',
+    'findings',
+  ],
   runtime: ['installed', 'incoming'],
   installed: ['version', 'path', 'source'],
   incoming: ['version', 'package', 'source'],
@@ -210,8 +233,11 @@ test('what is not known is null, never absent', () => {
     verdict: 'ok',
     exitCode: 0,
     runtime: { installed: null, incoming: null },
+    runtimes: [],
     requirement: null,
     images: [],
+    configurations: [],
+    pairs: [],
     sandboxes: { running: null, ids: [] },
     findings: [],
   });

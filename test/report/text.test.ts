@@ -51,6 +51,8 @@ const runtime = (range: string, parts: Partial<Runtime> = {}): Runtime => ({
   isIncoming: true,
   source: '/x.deb',
   prefix: '/usr',
+  language: 'go',
+  versionSource: 'package kata-runtime',
   requirement: { range: parseRange(range) as VersionRange, source: 'its field Kata-Agent-Requires', isRule: false },
   requirementProblem: null,
   replaces: '3.4.0-1',
@@ -63,7 +65,16 @@ function reportOf(
   parts: Partial<State> = {},
   policy: Partial<Policy> = {},
 ): Report {
-  const state: State = { runtimes, images, manager: 'apt', onlyChanges: true, sandboxes: null, ...parts };
+  const state: State = {
+    runtimes,
+    images,
+    configurations: [],
+    unread: [],
+    manager: 'apt',
+    onlyChanges: true,
+    sandboxes: null,
+    ...parts,
+  };
   return { state, warnings: [], ...judge(state, { ...usual, ...policy }) };
 }
 
@@ -203,7 +214,7 @@ test('lines stay aligned for each finding there is', () => {
       image({ path: '/1', agent: null }),
       image(
         { path: '/2', problem: { kind: 'corrupt', message: 'x' } },
-        { usedBy: [{ path: '/etc/kata-containers/configuration.toml', prefix: null }] },
+        { usedBy: [{ path: '/etc/kata-containers/configuration.toml', prefix: null, language: null }] },
       ),
       image({ path: '/3', problem: { kind: 'not-found', message: 'x' } }),
       image({ path: '/4' }, { removedBy: 'kata-containers-image' }),

@@ -1,0 +1,297 @@
+/**
+ * Every configuration of Kata that something on the node reads, and which runtime reads it.
+ *
+ * 1. The default, when nobody names another. Go: $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then the path that was
+ *    compiled in, which belongs to the runtime below the same prefix. Rust: $KATA_CONF_FILE, then /etc, /usr/share/defaults and
+ *    /opt/kata/share/defaults, each with kata-containers/runtime-rs/, one list for every Rust runtime. Until 3.2, and now where there
+ *    is nothing in runtime-rs/, Rust reads what Go reads. A default that comes earlier masks those behind it.
+ * 2. kata-deploy's, one per shim and one per custom handler. Each handler names its own, so that nothing masks them.
+ * 3. Those that containerd, CRI-O or a wrapper script names for a handler.
+ *
+ * A configuration-NAME.toml that none of them leads to is only a choice that nobody made.
+ * Drop-ins: every file of config.d beside the configuration, its links followed; in the order of their names, later ones win.
+ */
+
+import { parse, type TomlTable, type TomlValue } from 'smol-toml';
+import { Problem } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { followedStatus, resolvePath } from '../host/rooted.ts';
+import type { NamedConfiguration } from './handlers.ts';
+
+/** A configuration of Kata has 20 to 40 kB. */
+const configurationLimit = 1024 * 1024;
+/** kata-deploy writes up to three for a handler. */
+const dropInLimit = 1000;
+/** Kata's own have three: hypervisor, qemu, key. What is deeper is replaced as a whole. */
+const mergeDepth = 16;
+
+export type Language = 'go' | 'rust';
+
+/** The runtimes below one prefix that are written in one language; null for any. */
+export interface Reader {
+  readonly prefix: string | null;
+  readonly language: Language | null;
+}
+
+export interface NamedImage {
+  readonly path: string;
+  readonly kind: 'guest' | 'extension';
+}
+
+/** A file that could not be read, whole or in part. */
+export interface Unread {
+  readonly path: string;
+  /** With the path and, where it is known, line and column. */
+  readonly message: string;
+}
+
+export interface Configuration {
+  readonly path: string;
+  /** Its links followed. */
+  readonly resolvedPath: string;
+  readonly readers: readonly Reader[];
+  /** As "containerd, handler kata-qemu"; null for a default. */
+  readonly namedBy: string | null;
+  readonly dropIns: readonly string[];
+  readonly images: readonly NamedImage[];
+  /** It has a section for the remote hypervisor, whose guest image is not on this node. */
+  readonly isRemote: boolean;
+  /** Of itself and its drop-ins. */
+  readonly unread: readonly Unread[];
+  /** The configuration that masks it: nobody reads it then. Null for one that is read. */
+  readonly maskedBy: string | null;
+}
+
+const local = '/etc/kata-containers/configuration.toml';
+
+const packaged: readonly { readonly prefix: string; readonly path: string }[] = [
+  { prefix: '/usr', path: '/usr/share/defaults/kata-containers/configuration.toml' },
+  // Fedora
+  { prefix: '/usr', path: '/usr/share/kata-containers/defaults/configuration.toml' },
+  { prefix: '/usr/local', path: '/usr/local/share/defaults/kata-containers/configuration.toml' },
+  { prefix: '/opt/kata', path: '/opt/kata/share/defaults/kata-containers/configuration.toml' },
+];
+
+/** In the order in which every Rust runtime looks. */
+const rustDefaults: readonly string[] = ['/etc', '/usr/share/defaults', '/opt/kata/share/defaults'].map(
+  (folder) => `${folder}/kata-containers/runtime-rs/configuration.toml`,
+);
+
+/** kata-deploy's folders, each with a folder per shim or handler; null: the configuration's name tells the language. */
+const deployed: readonly { readonly folder: string; readonly language: Language | null }[] = [
+  { folder: '/opt/kata/share/defaults/kata-containers/runtimes', language: 'go' },
+  { folder: '/opt/kata/share/defaults/kata-containers/runtime-rs/runtimes', language: 'rust' },
+  { folder: '/opt/kata/share/defaults/kata-containers/custom-runtimes', language: null },
+];
+
+const rustShims = /-(dragonball|cloud-hypervisor|openvmm|[a-z0-9-]+-runtime-rs)\.toml$/;
+
+interface Candidate {
+  readonly path: string;
+  readonly readers: readonly Reader[];
+  readonly namedBy: string | null;
+  readonly maskedBy: string | null;
+}
+
+/**
+ * `host` is rooted. `chosen`: $KATA_CONF_FILE, where it counts. `hasLocalProgram`: a runtime of its own below /usr/local.
+ * Throws LimitExceeded, Io.
+ */
+export function locateConfigurations(
+  host: Host,
+  chosen: string | undefined,
+  hasLocalProgram: boolean,
+  named: readonly NamedConfiguration[],
+): Configuration[] {
+  const ofShims = deployedConfigurations(host);
+  const candidates = [...defaults(host, chosen, hasLocalProgram, ofShims), ...ofShims, ...namedCandidates(named)];
+  const configurations: Configuration[] = [];
+  for (const candidate of candidates) {
+    const resolvedPath = endOf(host, candidate.path);
+    const known = configurations.findIndex((other) => other.resolvedPath === resolvedPath);
+    const other = configurations[known];
+    if (other === undefined) {
+      configurations.push({ ...candidate, resolvedPath, ...contentsOf(host, candidate.path, resolvedPath) });
+    } else if (candidate.maskedBy === null) {
+      // The same file under another name: read by both, and not masked for the one of them that reads it.
+      const own = other.maskedBy === null ? other.readers : [];
+      const more = candidate.readers.filter((reader) => !own.some((one) => isSame(one, reader)));
+      configurations[known] = { ...other, readers: [...own, ...more], maskedBy: null };
+    }
+  }
+  return configurations;
+}
+
+function isSame(one: Reader, other: Reader): boolean {
+  return one.prefix === other.prefix && one.language === other.language;
+}
+
+function exists(host: Host, path: string): boolean {
+  return host.status(path) !== undefined;
+}
+
+function defaults(
+  host: Host,
+  chosen: string | undefined,
+  hasLocalProgram: boolean,
+  ofShims: readonly Candidate[],
+): Candidate[] {
+  const isChosen = chosen?.startsWith('/') === true && exists(host, chosen);
+  const choice = isChosen ? chosen : null;
+  const ofRust = rustDefaults.filter((path) => exists(host, path));
+  const hasOwnRust = ofRust.length > 0 || ofShims.some(({ readers }) => readers[0]?.language === 'rust');
+  const go: Language | null = hasOwnRust ? 'go' : null;
+  const candidates: Candidate[] = [];
+  const add = (path: string, readers: readonly Reader[], maskedBy: string | null): void => {
+    candidates.push({ path, readers, namedBy: null, maskedBy });
+  };
+  if (choice !== null) add(choice, [{ prefix: null, language: null }], null);
+  const hasLocal = exists(host, local);
+  if (hasLocal) add(local, [{ prefix: null, language: go }], choice);
+  const mask = choice ?? (hasLocal ? local : null);
+  const ofGo = packaged.filter(({ path }) => exists(host, path));
+  // A runtime that was copied to /usr/local/bin has /usr compiled in, unless it brought its own configuration.
+  const isBorrowed = hasLocalProgram && !ofGo.some(({ prefix }) => prefix === '/usr/local');
+  for (const { path, prefix } of ofGo) {
+    const prefixes = prefix === '/usr' && isBorrowed ? ['/usr', '/usr/local'] : [prefix];
+    add(
+      path,
+      prefixes.map((one) => ({ prefix: one, language: go })),
+      mask,
+    );
+  }
+  for (const [index, path] of ofRust.entries()) {
+    add(path, [{ prefix: null, language: 'rust' }], choice ?? (index === 0 ? null : (ofRust[0] ?? null)));
+  }
+  return candidates;
+}
+
+function deployedConfigurations(host: Host): Candidate[] {
+  return deployed.flatMap(({ folder, language }) =>
+    namesIn(host, folder).flatMap((handler) =>
+      namesIn(host, `${folder}/${handler}`)
+        .filter((name) => /^configuration[^/]*\.toml$/.test(name))
+        .map((name): Candidate => {
+          const written = language ?? (rustShims.test(name) ? 'rust' : 'go');
+          return {
+            path: `${folder}/${handler}/${name}`,
+            readers: [{ prefix: '/opt/kata', language: written }],
+            namedBy: `kata-deploy, ${handler}`,
+            maskedBy: null,
+          };
+        }),
+    ),
+  );
+}
+
+function namedCandidates(named: readonly NamedConfiguration[]): Candidate[] {
+  return named.map(({ path, by, reader }) => ({ path, readers: [reader], namedBy: by, maskedBy: null }));
+}
+
+/** Sorted; none of what is no directory. */
+function namesIn(host: Host, path: string): string[] {
+  try {
+    return followedStatus(host, path)?.kind === 'directory' ? host.readDirectory(path).sort() : [];
+  } catch (error) {
+    if (error instanceof Problem) return [];
+    throw error;
+  }
+}
+
+/** Where the path's links end; itself when they do not. */
+function endOf(host: Host, path: string): string {
+  try {
+    return resolvePath(host, '', path);
+  } catch (error) {
+    // A loop, say: whoever reads it finds the same, and says so of this one.
+    if (error instanceof Problem) return path;
+    throw error;
+  }
+}
+
+/** The names under which a file can belong to a package: as named, and where its symlinks end. */
+export function namesOf(host: Host, path: string): string[] {
+  return [...new Set([path, endOf(host, path)])];
+}
+
+type Contents = Pick<Configuration, 'dropIns' | 'images' | 'isRemote' | 'unread'>;
+
+function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
+  const unread: Unread[] = [];
+  let document = readToml(host, path, unread) ?? {};
+  const folder = `${resolvedPath.slice(0, resolvedPath.lastIndexOf('/'))}/config.d`;
+  const dropIns = namesIn(host, folder)
+    .map((name) => `${folder}/${name}`)
+    .filter((file) => statusKind(host, file) !== 'directory');
+  if (dropIns.length > dropInLimit) {
+    unread.push({ path: folder, message: `${folder}: more than ${dropInLimit} drop-ins` });
+  }
+  for (const file of dropIns.slice(0, dropInLimit)) {
+    const dropIn = readToml(host, file, unread);
+    if (dropIn !== undefined) document = merged(document, dropIn, mergeDepth);
+  }
+  return { dropIns, ...imagesOf(document), unread };
+}
+
+function statusKind(host: Host, path: string): string | undefined {
+  try {
+    return followedStatus(host, path)?.kind;
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined, and told in `unread`, when it cannot be read. */
+export function readToml(host: Host, path: string, unread: Unread[]): TomlTable | undefined {
+  try {
+    return parse(host.readText(path, configurationLimit));
+  } catch (error) {
+    unread.push({ path, message: problemIn(error, path) });
+    return undefined;
+  }
+}
+
+function problemIn(error: unknown, path: string): string {
+  if (error instanceof Problem) return error.message;
+  const { line, column, message } = error as { line?: number; column?: number; message: string };
+  const [reason = message] = message.replace(/^Invalid TOML document: /, '').split('\n');
+  return line === undefined ? `${path}: ${reason}` : `${path}, line ${line}, column ${column ?? 1}: ${reason}`;
+}
+
+/** Tables key by key; everything else, arrays too, is replaced. */
+function merged(base: TomlTable, over: TomlTable, depth: number): TomlTable {
+  const entries = new Map<string, TomlValue>(Object.entries(base));
+  for (const [key, value] of Object.entries(over)) {
+    const known = entries.get(key);
+    entries.set(key, depth > 0 && isTable(known) && isTable(value) ? merged(known, value, depth - 1) : value);
+  }
+  return Object.fromEntries(entries);
+}
+
+/** IBM Secure Execution boots kernel and initrd as one encrypted file, which is named as the kernel. */
+const secureExecution = /\/kata-containers-se[^/]*\.img$/;
+
+/** `[hypervisor.qemu]`, `[hypervisor.clh]` and so on: whatever stands below `hypervisor`. */
+function imagesOf({ hypervisor }: TomlTable): Pick<Configuration, 'images' | 'isRemote'> {
+  if (!isTable(hypervisor)) return { images: [], isRemote: false };
+  const images = new Map<string, NamedImage>();
+  const add = (path: unknown, kind: NamedImage['kind']): void => {
+    if (typeof path !== 'string' || !path.startsWith('/')) return;
+    if (images.get(path)?.kind !== 'guest') images.set(path, { path, kind });
+  };
+  for (const section of Object.values(hypervisor)) {
+    if (!isTable(section)) continue;
+    const { image, initrd, igvm, kernel, guest_extension_images: extensions } = section;
+    for (const path of [image, initrd, igvm]) add(path, 'guest');
+    if (typeof kernel === 'string' && secureExecution.test(kernel)) add(kernel, 'guest');
+    for (const extension of Array.isArray(extensions) ? extensions : []) {
+      if (isTable(extension)) add(extension.path, 'extension');
+    }
+  }
+  return { images: [...images.values()], isRemote: isTable(hypervisor.remote) };
+}
+
+export function isTable(value: unknown): value is TomlTable {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}

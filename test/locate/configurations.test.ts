@@ -1,0 +1,275 @@
+import * as assert from 'uvu/assert';
+import type { Host } from '../../src/host/host.ts';
+import { createNodeHost } from '../../src/host/node.ts';
+import { rootedHost } from '../../src/host/rooted.ts';
+import { type Configuration, locateConfigurations, namesOf } from '../../src/locate/configurations.ts';
+import { type Tree, temporaryFolder, writeTree } from '../images.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('the configurations of Kata');
+
+function node(tree: Tree): Host {
+  return rootedHost(createNodeHost(), writeTree(temporaryFolder(), { '/etc/hostname': 'x', ...tree }));
+}
+
+const local = '/etc/kata-containers/configuration.toml';
+const usr = '/usr/share/defaults/kata-containers/configuration.toml';
+const ownLocal = '/usr/local/share/defaults/kata-containers/configuration.toml';
+const opt = '/opt/kata/share/defaults/kata-containers';
+const inRust = 'kata-containers/runtime-rs/configuration.toml';
+const image = '/usr/share/kata-containers/kata-containers.img';
+
+const naming = (path: string): string => `[hypervisor.qemu]\nimage = "${path}"\n`;
+
+/** `path: readers: images`, with what masks it. */
+function told({ path, readers, images, maskedBy, isRemote }: Configuration): string {
+  const who = readers.map(({ prefix, language }) => `${prefix} ${language}`).join(' + ');
+  const what = images.map(({ path: named, kind }) => (kind === 'guest' ? named : `${kind} ${named}`)).join(' ');
+  return `${path}: ${who}: ${what}${isRemote ? ' remote' : ''}${maskedBy === null ? '' : ` masked by ${maskedBy}`}`;
+}
+
+const placed: readonly [
+  rule: string,
+  tree: Tree,
+  expected: readonly string[],
+  parts?: { readonly chosen?: string; readonly hasLocalProgram?: boolean },
+][] = [
+  ['none', {}, []],
+  ['Go alone: Rust, until 3.2, reads the same', { [usr]: naming('/a') }, [`${usr}: /usr null: /a`]],
+  [
+    'Go and Rust each have their own',
+    { [usr]: naming('/a'), [`/usr/share/defaults/${inRust}`]: naming('/b') },
+    [`${usr}: /usr go: /a`, `/usr/share/defaults/${inRust}: null rust: /b`],
+  ],
+  [
+    'the first of Rust masks the others, whatever the prefix of the runtime',
+    { [`/opt/kata/share/defaults/${inRust}`]: naming('/c'), [`/usr/share/defaults/${inRust}`]: naming('/b') },
+    [
+      `/usr/share/defaults/${inRust}: null rust: /b`,
+      `/opt/kata/share/defaults/${inRust}: null rust: /c masked by /usr/share/defaults/${inRust}`,
+    ],
+  ],
+  [
+    'a local one of Rust does not mask those of Go',
+    { [`/etc/${inRust}`]: naming('/b'), [usr]: naming('/a') },
+    [`${usr}: /usr go: /a`, `/etc/${inRust}: null rust: /b`],
+  ],
+  [
+    'a local one of Go does not mask those of Rust',
+    { [local]: naming('/l'), [usr]: naming('/a'), [`/usr/share/defaults/${inRust}`]: naming('/b') },
+    [`${local}: null go: /l`, `${usr}: /usr go: /a masked by ${local}`, `/usr/share/defaults/${inRust}: null rust: /b`],
+  ],
+  [
+    '$KATA_CONF_FILE masks every default of both',
+    { '/k.toml': naming('/k'), [local]: naming('/l'), [usr]: naming('/a'), [`/etc/${inRust}`]: naming('/b') },
+    [
+      '/k.toml: null null: /k',
+      `${local}: null go: /l masked by /k.toml`,
+      `${usr}: /usr go: /a masked by /k.toml`,
+      `/etc/${inRust}: null rust: /b masked by /k.toml`,
+    ],
+    { chosen: '/k.toml' },
+  ],
+  [
+    'a local one that is a link to the packaged one hides nothing',
+    { [local]: { link: usr }, [usr]: naming('/a') },
+    [`${local}: null null: /a`],
+  ],
+  [
+    'a runtime in /usr/local/bin reads what is below /usr',
+    { [usr]: naming('/a') },
+    [`${usr}: /usr null + /usr/local null: /a`],
+    { hasLocalProgram: true },
+  ],
+  [
+    'unless it brought its own',
+    { [usr]: naming('/a'), [ownLocal]: naming('/b') },
+    [`${usr}: /usr null: /a`, `${ownLocal}: /usr/local null: /b`],
+    { hasLocalProgram: true },
+  ],
+  [
+    "kata-deploy's, one per shim, which no local one masks",
+    {
+      [local]: naming('/l'),
+      [`${opt}/configuration-qemu.toml`]: { link: 'runtimes/qemu/configuration-qemu.toml' },
+      [`${opt}/runtimes/qemu/configuration-qemu.toml`]: naming('/q'),
+      [`${opt}/runtimes/clh/configuration-clh.toml`]: naming('/c'),
+      [`${opt}/runtime-rs/runtimes/dragonball/configuration-dragonball.toml`]: naming('/d'),
+    },
+    [
+      `${local}: null go: /l`,
+      `${opt}/runtimes/clh/configuration-clh.toml: /opt/kata go: /c`,
+      `${opt}/runtimes/qemu/configuration-qemu.toml: /opt/kata go: /q`,
+      `${opt}/runtime-rs/runtimes/dragonball/configuration-dragonball.toml: /opt/kata rust: /d`,
+    ],
+  ],
+  [
+    "custom handlers: the base configuration's name tells the language",
+    {
+      [`${opt}/custom-runtimes/kata-a/configuration-qemu-nvidia-gpu.toml`]: naming('/a'),
+      [`${opt}/custom-runtimes/kata-b/configuration-qemu-runtime-rs.toml`]: naming('/b'),
+      [`${opt}/custom-runtimes/kata-c/configuration-cloud-hypervisor.toml`]: naming('/c'),
+    },
+    [
+      `${opt}/custom-runtimes/kata-a/configuration-qemu-nvidia-gpu.toml: /opt/kata go: /a`,
+      `${opt}/custom-runtimes/kata-b/configuration-qemu-runtime-rs.toml: /opt/kata rust: /b`,
+      `${opt}/custom-runtimes/kata-c/configuration-cloud-hypervisor.toml: /opt/kata rust: /c`,
+    ],
+  ],
+  [
+    'what the tarball brings and nobody chose, a copy, and a folder are none',
+    {
+      [`${opt}/configuration-fc.toml`]: naming('/fc'),
+      [`${opt}/runtimes/qemu/configuration-qemu.toml.~1~`]: naming('/old'),
+      [`${opt}/runtimes/qemu/notes.toml`]: naming('/notes'),
+      [`${opt}/runtimes/file`]: '',
+    },
+    [],
+  ],
+];
+
+for (const [rule, tree, expected, { chosen, hasLocalProgram = false } = {}] of placed) {
+  test(`where: ${rule}`, () => {
+    assert.equal(locateConfigurations(node(tree), chosen, hasLocalProgram, []).map(told), expected);
+  });
+}
+
+test('what somebody names is read under its name, and once', () => {
+  const reader = { prefix: null, language: null };
+  const named = [
+    { path: '/srv/kata.toml', by: 'containerd, handler kata', reader },
+    { path: '/srv/link.toml', by: 'containerd, handler other', reader: { prefix: '/usr', language: null } },
+    { path: '/srv/none.toml', by: 'containerd, handler none', reader },
+  ];
+  const tree: Tree = { '/srv/kata.toml': naming('/x'), '/srv/link.toml': { link: 'kata.toml' } };
+  const configurations = locateConfigurations(node(tree), undefined, false, named);
+  assert.equal(configurations.map(told), ['/srv/kata.toml: null null + /usr null: /x', '/srv/none.toml: null null: ']);
+  const unread = configurations.flatMap((configuration) => configuration.unread);
+  assert.is(unread.length, 1);
+  assert.match(unread[0]?.message ?? '', /\/srv\/none\.toml: no such file or directory$/);
+  assert.is(configurations[0]?.namedBy, 'containerd, handler kata');
+});
+
+test('what masks and what is masked is not the file that is read under two names', () => {
+  const reader = { prefix: null, language: null };
+  const tree: Tree = { [local]: naming('/l'), [usr]: naming('/a') };
+  const configurations = locateConfigurations(node(tree), undefined, false, [{ path: usr, by: 'CRI-O', reader }]);
+  assert.equal(configurations.map(told), [`${local}: null null: /l`, `${usr}: null null: /a`]);
+});
+
+const sections: readonly [rule: string, toml: string, expected: string][] = [
+  ['an image and an initrd', '[hypervisor.qemu]\nimage = "/a"\ninitrd = "/b"\n', '/a /b'],
+  ['the remote hypervisor has none', '[hypervisor.remote]\nremote_hypervisor_socket = "/run/s"\n', ' remote'],
+  [
+    'extension images',
+    '[hypervisor.qemu]\nimage = "/a"\n[[hypervisor.qemu.guest_extension_images]]\nname = "gpu"\npath = "/gpu.img"\n[[hypervisor.qemu.guest_extension_images]]\npath = "/coco.img"\n',
+    '/a extension /gpu.img extension /coco.img',
+  ],
+  [
+    'an extension that another section boots from is a guest image',
+    '[[hypervisor.a.guest_extension_images]]\npath = "/x"\n[hypervisor.b]\nimage = "/x"\n',
+    '/x',
+  ],
+  [
+    'and the other way round',
+    '[hypervisor.b]\nimage = "/x"\n[[hypervisor.c.guest_extension_images]]\npath = "/x"\n',
+    '/x',
+  ],
+  ['extensions that are none', '[hypervisor.q]\nguest_extension_images = [1, "x", { path = 5 }, { path = "x" }]\n', ''],
+  [
+    'IBM Secure Execution: the kernel is all',
+    '[hypervisor.qemu]\nkernel = "/k/kata-containers-se.img"\n',
+    '/k/kata-containers-se.img',
+  ],
+  ['any other kernel is no image', '[hypervisor.qemu]\nkernel = "/k/vmlinuz.container"\n', ''],
+  ['IGVM', '[hypervisor.clh]\nigvm = "/k/kata-containers-igvm.img"\n', '/k/kata-containers-igvm.img'],
+  ['a date is no table', '[hypervisor]\nqemu = 2020-01-01\n', ''],
+];
+
+for (const [rule, toml, expected] of sections) {
+  test(`images: ${rule}`, () => {
+    const [configuration] = locateConfigurations(node({ [usr]: toml }), undefined, false, []);
+    assert.is(configuration === undefined ? '' : told(configuration), `${usr}: /usr null: ${expected}`);
+  });
+}
+
+const dropInFolder = usr.replace('configuration.toml', 'config.d');
+
+const dropIns: readonly [rule: string, tree: Tree, expected: string, unread?: readonly RegExp[]][] = [
+  ['one wins over the configuration', { [`${dropInFolder}/10.toml`]: naming('/b') }, '/b'],
+  [
+    'the later name wins, whatever it ends with',
+    { [`${dropInFolder}/20-x`]: naming('/c'), [`${dropInFolder}/10.toml`]: naming('/b') },
+    '/c',
+  ],
+  [
+    'key by key: what it does not name stays',
+    { [`${dropInFolder}/10.toml`]: '[hypervisor.qemu]\ninitrd = "/i"\n[hypervisor.clh]\nimage = "/h"\n' },
+    '/a /i /h',
+  ],
+  ['an empty image takes it away', { [`${dropInFolder}/10.toml`]: naming('') }, ''],
+  [
+    'arrays are replaced',
+    {
+      [usr]: '[hypervisor.qemu]\nguest_extension_images = [{ path = "/x" }, { path = "/y" }]\n',
+      [`${dropInFolder}/10.toml`]: '[hypervisor.qemu]\nguest_extension_images = [{ path = "/z" }]\n',
+    },
+    'extension /z',
+  ],
+  [
+    'a broken one is told, and the others count',
+    { [`${dropInFolder}/10.toml`]: '[hypervisor.qemu]\nimage = \n', [`${dropInFolder}/20.toml`]: naming('/c') },
+    '/c',
+    [/^\/usr\/share\/defaults\/kata-containers\/config\.d\/10\.toml, line 2, column \d+: /],
+  ],
+  ['a folder is none', { [`${dropInFolder}/10.toml/x`]: naming('/b') }, '/a'],
+  [
+    'names that every object has',
+    { [`${dropInFolder}/10.toml`]: '[hypervisor.__proto__]\nimage = "/b"\n[__proto__]\nimage = "/c"\n' },
+    '/a /b',
+  ],
+  [
+    'beside the file at the end of the links, not beside the link',
+    {
+      [usr]: { link: '/srv/kata/real.toml' },
+      '/srv/kata/real.toml': naming('/a'),
+      '/srv/kata/config.d/10.toml': naming('/b'),
+      [`${dropInFolder}/10.toml`]: naming('/wrong'),
+    },
+    '/b',
+  ],
+];
+
+for (const [rule, tree, expected, unread = []] of dropIns) {
+  test(`drop-ins: ${rule}`, () => {
+    const [configuration] = locateConfigurations(node({ [usr]: naming('/a'), ...tree }), undefined, false, []);
+    assert.is(configuration === undefined ? '' : told(configuration), `${usr}: /usr null: ${expected}`);
+    assert.is(configuration?.unread.length, unread.length);
+    for (const [index, said] of unread.entries()) assert.match(configuration?.unread[index]?.message ?? '', said);
+  });
+}
+
+test('a thousand drop-ins are enough', () => {
+  const tree = Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`${dropInFolder}/${index}`, '']));
+  const [configuration] = locateConfigurations(node({ [usr]: naming('/a'), ...tree }), undefined, false, []);
+  assert.equal(configuration?.unread, [{ path: dropInFolder, message: `${dropInFolder}: more than 1000 drop-ins` }]);
+});
+
+const named: readonly [rule: string, tree: Tree, expected: readonly string[]][] = [
+  ['a file', { [image]: '' }, [image]],
+  ['what is not there', {}, [image]],
+  [
+    'a link and where it ends',
+    { [image]: { link: 'kata-1.0.img' }, '/usr/share/kata-containers/kata-1.0.img': '' },
+    [image, '/usr/share/kata-containers/kata-1.0.img'],
+  ],
+  ['a dangling link and where it would end', { [image]: { link: '/srv/none.img' } }, [image, '/srv/none.img']],
+  ['a link in the middle', { '/usr/share/kata-containers': { link: '/srv' } }, [image, '/srv/kata-containers.img']],
+  ['a link to itself: its own name alone', { [image]: { link: 'kata-containers.img' } }, [image]],
+];
+
+for (const [rule, tree, expected] of named) {
+  test(`names under which a package can own it: ${rule}`, () => {
+    assert.equal(namesOf(node(tree), image), expected);
+  });
+}

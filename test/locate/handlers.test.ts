@@ -1,0 +1,167 @@
+import * as assert from 'uvu/assert';
+import type { Host } from '../../src/host/host.ts';
+import { createNodeHost } from '../../src/host/node.ts';
+import { rootedHost } from '../../src/host/rooted.ts';
+import { namedConfigurations } from '../../src/locate/handlers.ts';
+import { runtimePrograms } from '../../src/locate/installation.ts';
+import { type Tree, temporaryFolder, writeTree } from '../images.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('the configurations that containerd and others name');
+
+function node(tree: Tree): Host {
+  return rootedHost(createNodeHost(), writeTree(temporaryFolder(), { '/etc/hostname': 'x', ...tree }));
+}
+
+const containerd = '/etc/containerd/config.toml';
+const opt = '/opt/kata/share/defaults/kata-containers';
+
+/** A handler of containerd, in the form of the file's version. */
+function handler(version: 1 | 2 | 3, name: string, path: string, more = ''): string {
+  const plugin = { 1: 'cri', 2: '"io.containerd.grpc.v1.cri"', 3: '"io.containerd.cri.v1.runtime"' }[version];
+  const table = `plugins.${plugin}.containerd.runtimes.${name}`;
+  return `[${table}]\nruntime_type = "io.containerd.${name}.v2"\n${more}[${table}.options]\nConfigPath = "${path}"\n`;
+}
+
+const rows: readonly [rule: string, tree: Tree, expected: readonly string[], unread?: readonly RegExp[]][] = [
+  ['nobody', {}, []],
+  ...([1, 2, 3] as const).map((version): [string, Tree, string[]] => [
+    `containerd, version ${version} of its file`,
+    { [containerd]: `version = ${version}\n${handler(version, 'kata', '/srv/k.toml')}` },
+    ['/srv/k.toml < containerd, handler kata (null null)'],
+  ]),
+  [
+    'a name with a dash, and one in quotes',
+    {
+      [containerd]:
+        handler(2, 'kata-qemu', '/a') + handler(2, '"kata.x"', '/b').replace('containerd."kata.x"', 'containerd.kata'),
+    },
+    ['/a < containerd, handler kata-qemu (null null)', '/b < containerd, handler kata.x (null null)'],
+  ],
+  ['a handler that is not of Kata', { [containerd]: handler(2, 'runsc', '/srv/runsc.toml') }, []],
+  [
+    'it is when its program is',
+    { [containerd]: handler(2, 'vm', '/a', 'runtime_path = "/opt/kata/bin/containerd-shim-kata-v2"\n') },
+    ['/a < containerd, handler vm (/opt/kata go)'],
+  ],
+  [
+    'the program tells the language',
+    {
+      [containerd]: handler(3, 'kata-rs', '/a', 'runtime_path = "/opt/kata/runtime-rs/bin/containerd-shim-kata-v2"\n'),
+    },
+    ['/a < containerd, handler kata-rs (/opt/kata rust)'],
+  ],
+  [
+    "else the configuration's place does",
+    {
+      [containerd]:
+        handler(3, 'kata-a', `${opt}/runtime-rs/runtimes/x/configuration-x.toml`) +
+        handler(3, 'kata-b', `${opt}/configuration-fc.toml`),
+    },
+    [
+      `${opt}/runtime-rs/runtimes/x/configuration-x.toml < containerd, handler kata-a (/opt/kata rust)`,
+      `${opt}/configuration-fc.toml < containerd, handler kata-b (/opt/kata go)`,
+    ],
+  ],
+  [
+    'an empty path, and one that is relative',
+    { [containerd]: handler(2, 'kata-a', '') + handler(2, 'kata-b', 'k.toml') },
+    [],
+  ],
+  [
+    'options that are no table',
+    { [containerd]: '[plugins.cri.containerd.runtimes.kata]\nruntime_type = "kata"\noptions = 1\n' },
+    [],
+  ],
+  [
+    'imports: a path, and names with *, relative to the file; what is read later wins',
+    {
+      [containerd]: `imports = ["/opt/kata/containerd/config.d/kata-deploy.toml", "conf.d/*.toml"]\n${handler(3, 'kata', '/old')}`,
+      '/opt/kata/containerd/config.d/kata-deploy.toml': handler(3, 'kata-qemu', '/q'),
+      '/etc/containerd/conf.d/a.toml': handler(3, 'kata', '/new'),
+      '/etc/containerd/conf.d/b.toml~': handler(3, 'kata', '/backup'),
+    },
+    ['/new < containerd, handler kata (null null)', '/q < containerd, handler kata-qemu (null null)'],
+  ],
+  [
+    'a file that imports itself',
+    { [containerd]: `imports = ["config.toml", "*"]\n${handler(3, 'kata', '/a')}` },
+    ['/a < containerd, handler kata (null null)'],
+  ],
+  [
+    'imports that are no list, or no text',
+    { [containerd]: 'imports = "x"\n', '/etc/k0s/containerd.toml': 'imports = [1]\n' },
+    [],
+  ],
+  [
+    'k3s, rke2, k0s, MicroK8s',
+    {
+      '/var/lib/rancher/k3s/agent/etc/containerd/config.toml': handler(3, 'kata-1', '/a'),
+      '/var/lib/rancher/rke2/agent/etc/containerd/config.toml': handler(3, 'kata-2', '/b'),
+      '/etc/k0s/containerd.toml': handler(2, 'kata-3', '/c'),
+      '/var/snap/microk8s/current/args/containerd.toml': handler(2, 'kata-4', '/d'),
+    },
+    ['a 1', 'b 2', 'c 3', 'd 4'].map((text) => `/${text[0]} < containerd, handler kata-${text[2]} (null null)`),
+  ],
+  [
+    'a broken file, with its place; the others are read',
+    {
+      [containerd]: `imports = ["a.toml", "b.toml"]\n`,
+      '/etc/containerd/a.toml': 'x = \n',
+      '/etc/containerd/b.toml': handler(2, 'kata', '/b'),
+    },
+    ['/b < containerd, handler kata (null null)'],
+    [/^\/etc\/containerd\/a\.toml, line 1, column \d+: /],
+  ],
+  [
+    'CRI-O, the drop-in wins',
+    {
+      '/etc/crio/crio.conf':
+        '[crio.runtime.runtimes.kata]\nruntime_type = "vm"\nruntime_config_path = "/old"\n[crio.runtime.runtimes.runc]\nruntime_config_path = "/runc"\n',
+      '/etc/crio/crio.conf.d/99-kata':
+        '[crio.runtime.runtimes.kata]\nruntime_path = "/usr/bin/containerd-shim-kata-v2"\nruntime_config_path = "/new"\n',
+    },
+    ['/new < CRI-O, handler kata (/usr null)'],
+  ],
+  [
+    'a wrapper script of an older kata-deploy',
+    {
+      '/usr/local/bin/containerd-shim-kata-fc-v2': `#!/usr/bin/env bash\nKATA_CONF_FILE=${opt}/configuration-fc.toml /opt/kata/bin/containerd-shim-kata-v2 "$@"\n`,
+      '/usr/local/bin/containerd-shim-kata-elf-v2': `\u007fELF KATA_CONF_FILE=/x`,
+      '/usr/local/bin/other': '#!/bin/sh\nKATA_CONF_FILE=/y\n',
+    },
+    [`${opt}/configuration-fc.toml < /usr/local/bin/containerd-shim-kata-fc-v2 (/opt/kata go)`],
+  ],
+];
+
+for (const [rule, tree, expected, unread = []] of rows) {
+  test(rule, () => {
+    const named = namedConfigurations(node(tree), runtimePrograms);
+    assert.equal(
+      named.configurations.map(({ path, by, reader }) => `${path} < ${by} (${reader.prefix} ${reader.language})`),
+      expected,
+    );
+    assert.is(named.unread.length, unread.length);
+    for (const [index, said] of unread.entries()) assert.match(named.unread[index]?.message ?? '', said);
+  });
+}
+
+test('an import of a hundred files is enough', () => {
+  const files = Array.from({ length: 120 }, (_, index) => [`/etc/containerd/conf.d/${index}.toml`, '']);
+  const tree = { [containerd]: 'imports = ["conf.d/*.toml"]\n', ...Object.fromEntries(files) };
+  assert.equal(namedConfigurations(node(tree), runtimePrograms).unread, [
+    { path: containerd, message: `${containerd}: imports more than 100 files` },
+  ]);
+});
+
+test(
+  'a pattern of many stars takes no time',
+  () => {
+    const tree = {
+      [containerd]: `imports = ["conf.d/${'*a'.repeat(20_000)}"]\n`,
+      [`/etc/containerd/conf.d/${'a'.repeat(250)}`]: '',
+    };
+    assert.equal(namedConfigurations(node(tree), runtimePrograms), { configurations: [], unread: [] });
+  },
+  { timeout: 5 },
+);

@@ -1,0 +1,272 @@
+import * as assert from 'uvu/assert';
+import type { Report } from '../../src/check.ts';
+import { type Configuration, type Image, judge, type Runtime, type State } from '../../src/judge/judge.ts';
+import type { ImageFacts } from '../../src/read/image.ts';
+import { needsTable, noteText, remoteText, tableText, wrap } from '../../src/report/table.ts';
+import { reportText } from '../../src/report/text.ts';
+import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('the overview of a node');
+
+const deploy = '/opt/kata/share/defaults/kata-containers';
+const plain = (text: string): string => text;
+
+function runtime(range: string, parts: Partial<Runtime> = {}): Runtime {
+  return {
+    name: '/opt/kata/bin/kata-runtime',
+    versionText: '3.21.0',
+    version: parseVersion('3.21.0'),
+    isIncoming: false,
+    source: '/opt/kata/bin/kata-runtime',
+    prefix: '/opt/kata',
+    language: 'go',
+    versionSource: '/opt/kata/bin/kata-runtime --version',
+    requirement: { range: parseRange(range) as VersionRange, source: '--requires', isRule: false },
+    requirementProblem: null,
+    replaces: null,
+    ...parts,
+  };
+}
+
+const whole: ImageFacts = {
+  path: '/x',
+  resolvedPath: '/x',
+  form: 'disk',
+  table: 'none',
+  dax: false,
+  partitions: 0,
+  partition: null,
+  offset: 0,
+  filesystem: 'ext4',
+  compression: null,
+  agent: null,
+  kind: 'guest',
+  unknown: null,
+  contradiction: null,
+  notes: [],
+  problem: null,
+};
+
+function image(path: string, agent: string | null, facts: Partial<ImageFacts> = {}, parts: Partial<Image> = {}): Image {
+  const version = agent === null ? undefined : (parseVersion(agent) as Version);
+  return {
+    facts: {
+      ...whole,
+      path,
+      resolvedPath: path,
+      agent: version === undefined ? null : { version, source: 'osbuilder.yaml', path: '/y' },
+      ...facts,
+    },
+    usedBy: [],
+    package: null,
+    incoming: null,
+    removedBy: null,
+    ...parts,
+  };
+}
+
+function reportOf(runtimes: readonly Runtime[], images: readonly Image[], parts: Partial<State> = {}): Report {
+  const state: State = {
+    runtimes,
+    images,
+    configurations: [],
+    unread: [],
+    manager: null,
+    onlyChanges: false,
+    sandboxes: null,
+    ...parts,
+  };
+  const policy = { mode: 'block', allow: new Set(), severity: new Map(), strict: false } as const;
+  return { state, warnings: [], ...judge(state, policy as never) };
+}
+
+const by = (path: string, language: 'go' | 'rust' | null = 'go'): Image['usedBy'][number] => ({
+  path,
+  prefix: '/opt/kata',
+  language,
+});
+
+const rust = runtime('>=3.20.0', {
+  name: '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2',
+  source: '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2',
+  language: 'rust',
+  versionSource: '/opt/kata/VERSION',
+});
+
+test('each runtime with the images of its own configurations', () => {
+  const images = [
+    image(
+      '/opt/kata/share/kata-containers/kata-containers.img',
+      '3.21.0',
+      {},
+      {
+        usedBy: [by(`${deploy}/runtimes/qemu/configuration-qemu.toml`), by(`${deploy}/runtime-rs/x.toml`, 'rust')],
+      },
+    ),
+    image(
+      '/opt/kata/share/kata-containers/kata-containers-nvidia-gpu-confidential.img',
+      '3.12.0',
+      {},
+      {
+        usedBy: [by(`${deploy}/runtimes/qemu-nvidia-gpu-snp/configuration-qemu-nvidia-gpu-snp.toml`)],
+      },
+    ),
+    image('/gpu-extension.img', null, { kind: 'extension' }, { usedBy: [by('/etc/kata.toml', 'rust')] }),
+  ];
+  const text = tableText(reportOf([runtime('>=3.20.0'), rust], images), plain);
+  assert.is(
+    text,
+    `kata-check: 2 runtimes, 3 guest images, 1 block
+
+  installed  /opt/kata/bin/kata-runtime 3.21.0
+             Go, version from /opt/kata/bin/kata-runtime --version
+             agent >=3.20.0 (--requires)
+
+  agent      verdict  guest image, and the configurations that name it
+  3.21.0     fits     /opt/kata/share/kata-containers/kata-containers.img
+                        …/runtimes/qemu/configuration-qemu.toml
+  3.12.0     KC101    /opt/kata/share/kata-containers/
+                      kata-containers-nvidia-gpu-confidential.img
+                        …/runtimes/qemu-nvidia-gpu-snp/
+                        configuration-qemu-nvidia-gpu-snp.toml
+
+  installed  /opt/kata/runtime-rs/bin/containerd-shim-kata-v2 3.21.0
+             Rust, version from /opt/kata/VERSION
+             agent >=3.20.0 (--requires)
+
+  agent      verdict  guest image, and the configurations that name it
+  3.21.0     fits     /opt/kata/share/kata-containers/kata-containers.img
+                        …/runtime-rs/x.toml
+  none       needless /gpu-extension.img
+                        /etc/kata.toml
+
+  … is ${deploy}
+`,
+  );
+});
+
+test('what is not known, not there, or named for nobody', () => {
+  const images = [
+    image('/missing.img', null, { problem: { kind: 'not-found', message: '/missing.img: no' } }),
+    image('/corrupt.img', null, { problem: { kind: 'corrupt', message: 'no' } }),
+    image('/old.img', null, { unknown: 'no version' }),
+    image('/dev.img', `3.21.0-${'ab'.repeat(20)}`),
+    image('/usr.img', '1.0.0', {}, { usedBy: [{ path: '/c', prefix: '/usr', language: null }] }),
+  ];
+  const text = tableText(reportOf([runtime('>=3.20.0')], images), plain);
+  assert.match(text, /^kata-check: 1 runtime, 5 guest images, 3 warnings\n/);
+  assert.match(
+    text,
+    /\n {2}missing {4}KC203 {4}\/missing\.img\n {2}unread {5}KC202 {4}\/corrupt\.img\n {2}unknown {4}KC201 {4}\/old\.img\n/,
+  );
+  assert.match(text, /\n {2}3\.21\.0 {5}fits {5}\/dev\.img\n/);
+  assert.match(text, /not judged\n {4}\/usr\.img\n$/);
+});
+
+test('no line is longer than 80 columns, whatever the names are', () => {
+  const long = `/${'directory/'.repeat(30)}${'x'.repeat(200)}`;
+  const long2 = `/srv/${'wörd '.repeat(60)}`;
+  const report = reportOf(
+    [runtime('>=3.20.0', { name: long, source: long, versionSource: `package ${'p'.repeat(100)}` }), rust],
+    [image(long, '3.21.0', {}, { usedBy: [by(long2), by(long)] }), image(`${long2}\u001b[31m`, '1.0.0')],
+  );
+  const text = tableText(report, plain);
+  for (const line of text.split('\n')) assert.ok([...line].length <= 80, line);
+  assert.not.match(text, /[\u0000-\u0009\u000b-\u001f]/);
+});
+
+const wrapped: readonly [rule: string, text: string, expected: readonly string[]][] = [
+  ['what fits stays', '1234567890', ['1234567890']],
+  ['at a blank', '12345 67890', ['12345', '67890']],
+  ['behind a slash', '/2345/789012', ['/2345/', '789012']],
+  ['a blank is better than a slash', '12 45/789012', ['12', '45/789012']],
+  ['else anywhere', '123456789012', ['1234567890', '12']],
+  ['nothing', '', ['']],
+];
+
+for (const [rule, text, expected] of wrapped) {
+  test(`lines of ten columns: ${rule}`, () => {
+    assert.equal(wrap(text, 10), expected);
+  });
+}
+
+test(
+  'a long text is wrapped in no time',
+  () => {
+    assert.is(wrap('x'.repeat(1 << 20), 60).length, Math.ceil((1 << 20) / 60));
+  },
+  { timeout: 5 },
+);
+
+const two = [runtime('>=3.20.0'), rust];
+const one = image('/x.img', '3.21.0');
+const elsewhere = image('/y.img', '3.21.0', {}, { usedBy: [{ path: '/c', prefix: '/usr', language: null }] });
+
+const needed: readonly [rule: string, report: Report, expected: boolean][] = [
+  ['one of each', reportOf([rust], [one]), false],
+  ['two runtimes', reportOf(two, [one]), true],
+  ['two images', reportOf([rust], [one, elsewhere]), true],
+  ['one of each, which have nothing to do with each other', reportOf([rust], [elsewhere]), true],
+  ['nothing', reportOf([], []), false],
+  ['a change that concerns none of them', reportOf(two, [one], { onlyChanges: true }), false],
+];
+
+for (const [rule, report, expected] of needed) {
+  test(`a table for ${rule}: ${expected ? 'yes' : 'no'}`, () => {
+    assert.is(needsTable(report), expected);
+  });
+}
+
+test('colours where they are wanted, and in the verdict alone', () => {
+  const report = reportOf(two, [image('/x.img', '1.0.0')]);
+  const colored = tableText(report, (text, color) => `<${color} ${text}>`);
+  assert.match(colored, /, <block 2 blocks>\n/);
+  assert.match(colored, /\n {2}1\.0\.0 {6}<block KC101> {4}\/x\.img\n/);
+  assert.is(colored.replace(/<block ([^>]*)>/g, '$1'), tableText(report, plain));
+});
+
+test('a hook shows no table', () => {
+  const text = reportText(reportOf(two, [image('/x.img', '1.0.0')]), { color: false, manager: 'apt' }, true);
+  assert.not.match(text, /verdict/);
+});
+
+const configuration = (path: string, parts: Partial<Configuration> = {}): Configuration => ({
+  path,
+  resolvedPath: path,
+  readers: [],
+  namedBy: null,
+  dropIns: [],
+  images: [],
+  isRemote: false,
+  maskedBy: null,
+  ...parts,
+});
+
+test('a remote hypervisor is said, unless its configuration is masked', () => {
+  const remote = configuration('/r.toml', { isRemote: true });
+  const masked = configuration('/m.toml', { isRemote: true, maskedBy: '/r.toml' });
+  assert.is(
+    remoteText([configuration('/x.toml'), remote, masked]),
+    'kata-check: note: /r.toml is for the remote hypervisor: its guest image is not\n  on this node\n',
+  );
+});
+
+test('what is masked is a note by hand, and nothing in a hook', () => {
+  const masked = configuration('/usr/c.toml', {
+    maskedBy: '/etc/c.toml',
+    images: [{ path: '/hidden.img' }, { path: '/x.img' }],
+  });
+  const report = reportOf([rust], [one], { configurations: [masked] });
+  const text = reportText(report, { color: false, manager: null }, false);
+  assert.match(text, /^kata-check: fits: /);
+  assert.is(
+    text.slice(text.indexOf('\nkata-check: note')),
+    '\nkata-check: note: /etc/c.toml masks /usr/c.toml, which names /hidden.img\n  [KC303]\n',
+  );
+  assert.is(reportText(report, { color: false, manager: 'apt' }, true), '');
+});
+
+test('a note is a line where it fits', () => {
+  assert.is(noteText('short'), 'kata-check: note: short\n');
+});
