@@ -50,9 +50,12 @@ async function structuresOf(host: Pick<Host, 'now'>, { name, data }: Seed): Prom
     hostOf(host, () => new MemoryFile(name, data)),
     `/${name}`,
   );
+  const isInitrd = pieces.some(({ what }) => what.startsWith('cpio')) || name.startsWith('stream');
+  const begin = { what: 'begin of the stream', offset: 0, length: 32 };
   const places = placesOf(data, [
     ...pieces,
-    ...(pieces.some(({ what }) => what.startsWith('cpio')) ? cpioPieces(data) : []),
+    ...(isInitrd ? cpioPieces(data) : []),
+    ...(name.startsWith('stream') ? [begin] : []),
   ]);
   // What is only asked whether it is something else decides nothing here.
   return places.filter(({ kind, length }) => length > 16 && (name.startsWith('disk') || kind !== 'master boot record'));

@@ -23,6 +23,7 @@ const seeds = makeSeeds(reader as Reader);
 const image = join(temporaryFolder(), 'damaged.img');
 const place = process.env.KATA_CHECK_FUZZ_PLACE;
 const descriptor = place === undefined ? undefined : openSync(place, 'w');
+const before = process.memoryUsage.rss();
 const report = await campaign(host, seeds, {
   seed: Number(seed),
   first: Number(first),
@@ -52,6 +53,6 @@ for (const { number, image: name, mutation, message } of report.faults) {
 // In KiB.
 const { maxRSS } = process.resourceUsage();
 process.stdout.write(
-  `${JSON.stringify({ ...report, images: seeds.length, faults: report.faults.length, peak: maxRSS * 1024 })}\n`,
+  `${JSON.stringify({ ...report, images: seeds.length, faults: report.faults.length, peak: maxRSS * 1024, before })}\n`,
 );
 process.exit(report.faults.length === 0 ? 0 : 1);

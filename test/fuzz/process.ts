@@ -9,7 +9,10 @@ import type { Reader } from './seeds.ts';
 
 export interface Ended {
   /** Undefined when there was none: the process was ended, or crashed. */
-  readonly report: (Omit<Report, 'faults'> & { readonly faults: number; readonly peak: number }) | undefined;
+  /** `peak` and `before` the first damage: bytes of memory. */
+  readonly report:
+    | (Omit<Report, 'faults'> & { readonly faults: number; readonly peak: number; readonly before: number })
+    | undefined;
   /** What to say of it when there is no report, or one with faults. */
   readonly text: string;
 }
@@ -22,13 +25,13 @@ export function lastLine<T>(output: string): T | undefined {
   return line.startsWith('{') ? (JSON.parse(line) as T) : undefined;
 }
 
-/** Runs a program that writes the number of its case to a file while it runs. `seconds`: how long it may take. */
+/** Runs a program that writes the number of its case to the file `place` while it runs. `seconds`: how long it may take. */
 export function runCampaign(
   argv: readonly string[],
+  place: string,
   again: (number: string) => string,
   seconds: number,
 ): Promise<Ended> {
-  const place = join(temporaryFolder(), 'place');
   const [program = '', ...rest] = argv;
   return new Promise((resolve) => {
     const child = spawn(program, rest, {
@@ -64,5 +67,6 @@ export function fuzz(reader: Reader, seed: number, count: number, seconds: numbe
   const script = join(import.meta.dirname, 'fuzz.ts');
   const argv = [process.execPath, `--max-old-space-size=${heapLimit}`, '--import', 'tsx', script];
   const again = (number: string): string => `node --import tsx test/fuzz/fuzz.ts ${reader} ${seed} 1 ${number}`;
-  return runCampaign([...argv, reader, `${seed}`, `${count}`], again, seconds);
+  const place = join(temporaryFolder(), 'place');
+  return runCampaign([...argv, reader, `${seed}`, `${count}`], place, again, seconds);
 }

@@ -20,7 +20,7 @@ import { guestTree, makeDisk, run, temporaryFolder, writeTree } from '../images.
 import { has } from '../suite.ts';
 import type { Seed } from './campaign.ts';
 
-export const readers = ['ext4', 'xfs', 'erofs', 'cpio', 'disk', 'initrd'] as const;
+export const readers = ['ext4', 'xfs', 'erofs', 'cpio', 'stream', 'disk', 'initrd'] as const;
 export type Reader = (typeof readers)[number];
 
 /** What makes a reader's images; without it, those that need it are left out. */
@@ -29,6 +29,7 @@ export const programs: Readonly<Record<Reader, readonly string[]>> = {
   xfs: ['mkfs.xfs', 'env'],
   erofs: ['mkfs.erofs'],
   cpio: ['cpio'],
+  stream: ['cpio'],
   disk: ['mkfs.ext4', 'mkfs.erofs'],
   initrd: ['cpio', 'gzip', 'zstd', 'xz', 'lz4', 'bzip2'],
 };
@@ -161,7 +162,7 @@ function xfs(folder: string): Seed[] {
   const tree = makeTree(join(folder, 'tree'), 80);
   // Each file takes a block between two of the directory's: extents enough for a tree.
   mkdirSync(join(tree, 'twisted'));
-  for (let index = 0; index < 900; index += 1) writeFileSync(join(tree, 'twisted', `${'t'.repeat(100)}${index}`), 'x');
+  for (let index = 0; index < 900; index += 1) writeFileSync(join(tree, 'twisted', `${index}-${'t'.repeat(100)}`), 'x');
   writeFileSync(join(folder, 'list'), xfsList(tree));
   return xfsForms.map(([name, ...options], index) => {
     const file = join(folder, `xfs-${index}.img`);
@@ -236,6 +237,12 @@ function cpio(folder: string): Seed[] {
     { name: 'cpio-small', data: small },
     { name: 'cpio-two in a row', data: Buffer.concat([early, Buffer.alloc(1024), small]) },
   ];
+}
+
+/** Archives as they come out of a decompressor, which property.ts stands in for: no program is started. */
+function stream(folder: string): Seed[] {
+  const head = Buffer.from('1f8b0000000000000000', 'hex');
+  return cpio(folder).map(({ name, data }) => ({ name: `stream-${name}`, data: Buffer.concat([head, data]) }));
 }
 
 const compressors: readonly [name: string, ...argv: string[]][] = [
@@ -320,7 +327,7 @@ function disk(folder: string): Seed[] {
   ];
 }
 
-const makers: Readonly<Record<Reader, (folder: string) => Seed[]>> = { ext4, xfs, erofs, cpio, disk, initrd };
+const makers: Readonly<Record<Reader, (folder: string) => Seed[]>> = { ext4, xfs, erofs, cpio, stream, disk, initrd };
 
 /** In the folder given, or in one that is gone when the process ends. */
 export function makeSeeds(reader: Reader, folder = temporaryFolder()): Seed[] {

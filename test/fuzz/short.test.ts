@@ -5,6 +5,7 @@ import { createNodeHost } from '../../src/host/node.ts';
 import { suite } from '../suite.ts';
 import { campaign } from './campaign.ts';
 import { applyPatches, mutate, Random } from './mutate.ts';
+import { fuzzNative, qjsc } from './native.ts';
 import { fuzz } from './process.ts';
 import { Fault, hostOf, MemoryFile } from './property.ts';
 import { makeSeeds, programs, readers } from './seeds.ts';
@@ -13,7 +14,7 @@ const test = suite('fuzz');
 const host = createNodeHost();
 
 /** A few seconds each; the compressed forms start programs for each image. */
-const counts = { ext4: 400, xfs: 250, erofs: 400, cpio: 500, disk: 500, initrd: 30 } as const;
+const counts = { ext4: 400, xfs: 250, erofs: 400, cpio: 500, stream: 400, disk: 500, initrd: 30 } as const;
 
 for (const reader of readers) {
   test(
@@ -27,6 +28,22 @@ for (const reader of readers) {
       assert.ok((report?.outcomes.corrupt ?? 0) < counts[reader], text);
     },
     { needs: reader === 'ext4' || reader === 'disk' ? [] : programs[reader] },
+  );
+}
+
+/** QuickJS takes about ten times as long. */
+const nativeCounts = { ext4: 60, xfs: 40, erofs: 60, cpio: 150, stream: 100, disk: 100, initrd: 40 } as const;
+
+for (const reader of readers) {
+  test(
+    `${reader}, in the native form: damaged images give an answer or one of the six problems`,
+    async () => {
+      const { report, text } = await fuzzNative(reader, 20260823, nativeCounts[reader], 100);
+      assert.ok(report !== undefined && report.faults === 0, text);
+      assert.is(report?.mutations, nativeCounts[reader]);
+      assert.ok((report?.outcomes.corrupt ?? 0) > 0, text);
+    },
+    { needs: ['gcc', qjsc, ...programs[reader]] },
   );
 }
 
