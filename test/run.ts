@@ -17,7 +17,7 @@ const { closeSuites, skipped } = await import('./suite.ts');
 
 const here = import.meta.dirname;
 /** Slow or needing root and a whole Debian: only when asked for by name. */
-const onlyByName = ['system', 'fuzz/long', 'bench'];
+const onlyByName = ['system', 'oracle', 'fuzz/long', 'bench'];
 const asked = process.argv.slice(2).map((path) => resolve(path));
 
 const { suites } = await parse(here, '\\.test\\.ts$');

@@ -30,14 +30,23 @@ const version = '3.31.0';
 const commit = '0123456789abcdef0123456789abcdef01234567';
 /** Larger files are left out: no guest image holds them. */
 const largestFile = 12 * mebibyte;
+export interface Part {
+  readonly from: readonly string[];
+  /** A folder of the tree. */
+  readonly to: string;
+  /** When to stop. */
+  readonly bytes: number;
+  readonly files: number;
+}
+
 /** Of files beside the agent; what is in `opt` is on the disks only. */
-const parts = [
+const parts: readonly Part[] = [
   { from: ['/usr/lib', '/usr/bin', '/usr/sbin'], to: '', bytes: 140 * mebibyte, files: 6000 },
   { from: ['/usr/share'], to: 'opt', bytes: 80 * mebibyte, files: 8000 },
-] as const;
+];
 
 /** Copies files, directories and links, in the order of their names, until there are enough. */
-function copySome(part: (typeof parts)[number], tree: string): { files: number; bytes: number } {
+export function copySome(part: Part, tree: string): { files: number; bytes: number } {
   let files = 0;
   let bytes = 0;
   const pending: string[] = [...part.from].reverse();
