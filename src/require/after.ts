@@ -75,6 +75,10 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
     if (found !== undefined) incoming.push(found);
   }
   const removed = new Set(steps.filter(({ action }) => action === 'remove').map(({ name }) => name));
+  // Nothing of Kata comes and nothing goes: no image need be read, and nobody be told of a configuration that was wrong before.
+  if (request.transaction !== null && incoming.length === 0 && !node.ownsAnything(removed)) {
+    return { ...nothing, warnings: node.warnings };
+  }
   const images = await node.images(incoming, removed);
   const runtimes = await node.runtimes(incoming, removed, images);
   return {
@@ -208,6 +212,11 @@ class Node {
       this.warnings.push(`the payload of the incoming package cannot be read: ${error.message}`);
     }
     return brought;
+  }
+
+  /** Whether one of these packages owns a runtime program or a configured image. */
+  ownsAnything(names: ReadonlySet<string>): boolean {
+    return this.#packages.some(({ name, owns }) => names.has(name) && owns.length > 0);
   }
 
   async images(incoming: readonly Incoming[], removed: ReadonlySet<string>): Promise<Image[]> {
