@@ -365,7 +365,10 @@ class Ext4Inode implements Inode {
       }
       for (let index = 0; index < entries; index += 1) {
         steps += 1;
-        if (steps > limits.walkSteps) throw new LimitExceeded(`${node.what}: more than ${limits.walkSteps} extents`);
+        if (steps > limits.walkSteps) throw new LimitExceeded(`${node.what}: more than ${limits.walkSteps} steps`);
+        if (runs.length >= limits.fileExtents) {
+          throw new LimitExceeded(`${node.what}: more than ${limits.fileExtents} extents`);
+        }
         const at = 12 + index * 12;
         if (height > 0) {
           const block = node.u16(at + 8) * 4294967296 + node.u32(at + 4);

@@ -562,8 +562,8 @@ class XfsInode implements Inode {
   /** An extent is a number of 128 bits: never written (1), place in the file (54), block (52), count (21). */
   #addExtents(runs: Run[], node: Bytes, start: number, count: number): void {
     if (start + count * extentSize > node.length) throw new Corrupt(`${node.what}: ${count} extents`);
-    if (runs.length + count > limits.walkSteps) {
-      throw new LimitExceeded(`${this.#what}: more than ${limits.walkSteps} extents`);
+    if (runs.length + count > limits.fileExtents) {
+      throw new LimitExceeded(`${this.#what}: more than ${limits.fileExtents} extents`);
     }
     for (let index = 0; index < count; index += 1) {
       const at = start + index * extentSize;

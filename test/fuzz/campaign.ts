@@ -51,12 +51,7 @@ async function structuresOf(host: Pick<Host, 'now'>, { name, data }: Seed): Prom
     `/${name}`,
   );
   const isInitrd = pieces.some(({ what }) => what.startsWith('cpio')) || name.startsWith('stream');
-  const begin = { what: 'begin of the stream', offset: 0, length: 32 };
-  const places = placesOf(data, [
-    ...pieces,
-    ...(isInitrd ? cpioPieces(data) : []),
-    ...(name.startsWith('stream') ? [begin] : []),
-  ]);
+  const places = placesOf(data, [...pieces, ...(isInitrd ? cpioPieces(data) : [])]);
   // What is only asked whether it is something else decides nothing here.
   return places.filter(({ kind, length }) => length > 16 && (name.startsWith('disk') || kind !== 'master boot record'));
 }

@@ -267,7 +267,7 @@ export async function trace(host: Host, path: string): Promise<Piece[]> {
 
 /** Of the stand-in for a compressed stream. */
 const streamHead = 10;
-const chunkSizes = [65_536, 1, 7, 110, 4096, 0];
+const chunkSizes = [65_536, 61, 110, 4096, 0];
 
 /**
  * The host with one image in memory; no more of a host is needed than its clock. Its only program is a `gzip` that passes everything on

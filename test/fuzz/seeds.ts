@@ -241,8 +241,13 @@ function cpio(folder: string): Seed[] {
 
 /** Archives as they come out of a decompressor, which property.ts stands in for: no program is started. */
 function stream(folder: string): Seed[] {
-  const head = Buffer.from('1f8b0000000000000000', 'hex');
-  return cpio(folder).map(({ name, data }) => ({ name: `stream-${name}`, data: Buffer.concat([head, data]) }));
+  return cpio(folder).flatMap(({ name, data }) =>
+    [0, 1, 2, 3, 4].map((cut) => {
+      // How the chunks are cut, and whether the program stops at something behind them.
+      const head = Buffer.of(0x1f, 0x8b, 0, 0, cut, cut === 4 ? 2 : 0, 0, 0, 0, 0);
+      return { name: `stream-${name}-${cut}`, data: Buffer.concat([head, data]) };
+    }),
+  );
 }
 
 const compressors: readonly [name: string, ...argv: string[]][] = [

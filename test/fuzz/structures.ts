@@ -161,7 +161,6 @@ const layouts: readonly { readonly what: RegExp; readonly order: Field['order'];
   { what: /^erofs compact indexes$/, order: 'little', layout: repeated('', 0, 4, '0:1 0:2 2:2 0:4') },
   { what: /^erofs chunk indexes$/, order: 'little', layout: repeated('', 0, 4, '0:4 0:2 2:2') },
   { what: /^cpio header$/, order: 'hex', layout: repeated('', 6, 8, '0:4') },
-  { what: /^begin of the stream$/, order: 'little', layout: fixed('0:1 1:1 4:1 5:1') },
   { what: /^cpio (name|content)$/, order: 'little', layout: repeated('', 0, 1, '0:1') },
 ];
 

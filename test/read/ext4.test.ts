@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import type { File } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { isExt4, openExt4 } from '../../src/read/ext4.ts';
-import { pieces, resolve } from '../../src/read/filesystem.ts';
+import { type Inode, pieces, resolve } from '../../src/read/filesystem.ts';
 import { Budget, Source } from '../../src/read/source.ts';
 import { guestTree, makeExt, run, summaryPath, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
@@ -80,3 +81,63 @@ for (const [index, [name, options]] of forms.entries()) {
     { needs },
   );
 }
+
+test(
+  'found by fuzzing: a file of more extents than any has is refused before they fill the memory',
+  () => {
+    const tree = join(folder, 'extents');
+    mkdirSync(tree);
+    const blockSize = 65536;
+    writeFileSync(join(tree, 'file'), Buffer.alloc(120 * blockSize, 'x'));
+    const image = makeExt(join(folder, 'extents.img'), tree, '16M', '-b', `${blockSize}`, '-O', '^has_journal');
+    const bytes = readFileSync(image);
+    const reads: number[] = [];
+    const file: File = {
+      path: image,
+      size: bytes.length,
+      read: (offset, length) => {
+        reads.push(offset);
+        return Uint8Array.from(bytes.subarray(offset, offset + length));
+      },
+      close: () => {},
+    };
+    const find = (): Inode =>
+      resolve(openExt4(new Source(file, new Budget(host, host.now() + 60_000))), '/file') as Inode;
+    const inode = find();
+    const inodeOffset = reads.at(-1) as number;
+    const places = Array.from({ length: 120 }, (_, index) => {
+      inode.read(index * blockSize, 1);
+      return (reads.at(-1) as number) / blockSize;
+    });
+    const first = places.find((place, index) => places[index + 59] === place + 59) as number;
+    assert.ok(first > 0);
+    // Blocks of the file become its own extent tree: a root, a node, and leaves of single blocks with holes between.
+    const header = (at: number, entries: number, depth: number): void => {
+      for (const [index, value] of [0xf30a, entries, entries, depth].entries())
+        bytes.writeUInt16LE(value, at + index * 2);
+    };
+    const inLeaf = Math.floor((blockSize - 12) / 12);
+    const root = inodeOffset + 0x28;
+    bytes.fill(0, root, root + 60);
+    bytes.fill(0, first * blockSize, (first + 60) * blockSize);
+    header(root, 1, 2);
+    bytes.writeUInt32LE(first, root + 12 + 4);
+    header(first * blockSize, 59, 1);
+    for (let leaf = 0; leaf < 59; leaf += 1) {
+      const start = (first + 1 + leaf) * blockSize;
+      bytes.writeUInt32LE(first + 1 + leaf, first * blockSize + 12 + leaf * 12 + 4);
+      header(start, inLeaf, 0);
+      for (let index = 0; index < inLeaf; index += 1) {
+        const at = start + 12 + index * 12;
+        bytes.writeUInt32LE((leaf * inLeaf + index) * 2, at);
+        bytes.writeUInt16LE(1, at + 4);
+        bytes.writeUInt32LE(1, at + 8);
+      }
+    }
+    assert.throws(() => find().read(0, 1), /more than 262144 extents/);
+    // As many as are allowed are read.
+    header(first * blockSize, 48, 1);
+    assert.is(find().read(0, 1).length, 1);
+  },
+  { needs },
+);
