@@ -555,6 +555,9 @@ class Tree {
   #keptBytes = 0;
   #leftOut = 0;
   #implied = 0;
+  /** Where the last entry stood: most stand in the same directory. Good until something that is there already is replaced. */
+  #lastPath: string | undefined;
+  #lastParent = this.root;
 
   constructor(source: Source, wanted: ReadonlySet<string>) {
     this.#source = source;
@@ -609,7 +612,7 @@ class Tree {
     if (components(path).length === 0) return;
     const place = size === 0 ? this.#locate(path) : undefined;
     if (place === undefined) this.leaveOut();
-    else if (place.parent.lookup(place.name)?.kind !== 'directory') place.parent.set(place.name, new Directory());
+    else if (place.parent.lookup(place.name)?.kind !== 'directory') this.#set(place, new Directory());
   }
 
   /** `target` is undefined when it is too long to be one. */
@@ -639,8 +642,14 @@ class Tree {
       this.leaveOut();
       return undefined;
     }
-    place.parent.set(place.name, node);
+    this.#set(place, node);
     return node;
+  }
+
+  #set({ parent, name }: Place, node: Node): void {
+    // A path that led through what stood here may lead elsewhere now.
+    if (parent.lookup(name) !== undefined) this.#lastPath = undefined;
+    parent.set(name, node);
   }
 
   /**
@@ -648,6 +657,20 @@ class Tree {
    * there. Undefined when something that is no directory is in the way. `..` stops at the root.
    */
   #locate(path: string): Place | undefined {
+    const slash = path.lastIndexOf('/');
+    const name = path.slice(slash + 1);
+    // Such a name stands for another one.
+    if (slash === -1 || name === '' || name === '.' || name === '..') return this.#locateAnew(path);
+    const parentPath = path.slice(0, slash);
+    if (parentPath === this.#lastPath) return { parent: this.#lastParent, name };
+    const place = this.#locateAnew(path);
+    if (place === undefined) return undefined;
+    this.#lastPath = parentPath;
+    this.#lastParent = place.parent;
+    return place;
+  }
+
+  #locateAnew(path: string): Place | undefined {
     const pending = components(path).reverse();
     const last = pending.shift();
     if (last === undefined || last === '..') return undefined;

@@ -276,7 +276,15 @@ function bzip2End(source: Source): number | undefined {
 
 /** Whether a newc or crc header begins here. */
 export function isCpio(head: Uint8Array): boolean {
-  return begins(head, [0x30, 0x37, 0x30, 0x37, 0x30]) && (head[5] === 0x31 || head[5] === 0x32);
+  // Written out, as it is asked for every entry of every initrd.
+  return (
+    head[0] === 0x30 &&
+    head[1] === 0x37 &&
+    head[2] === 0x30 &&
+    head[3] === 0x37 &&
+    head[4] === 0x30 &&
+    (head[5] === 0x31 || head[5] === 0x32)
+  );
 }
 
 /** The first byte at or after `from` that is not zero; undefined when there is none. Throws LimitExceeded over `limit`. */

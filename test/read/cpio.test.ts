@@ -306,6 +306,18 @@ const rules: readonly [
     { 'usr/sbin/init': 'init', 'sbin/init': 'init' },
   ],
   [
+    'a symbolic link made anew leads the next entry to the new place',
+    [
+      archive(
+        entry('link', { mode: symlink, data: 'one' }),
+        entry('link/a', { data: 'a' }),
+        entry('link', { mode: symlink, data: 'two' }),
+        entry('link/b', { data: 'b' }),
+      ),
+    ],
+    { 'one/a': 'a', 'two/b': 'b', 'link/b': 'b', 'link/a': undefined },
+  ],
+  [
     'a symbolic link made after what it leads to is followed too',
     [archive(entry('usr/sbin/init', { data: 'init' }), entry('sbin', { mode: symlink, data: '/usr/../usr/sbin' }))],
     { 'sbin/init': 'init' },
