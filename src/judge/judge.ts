@@ -171,7 +171,8 @@ function findingsOf(state: State, policy: Policy): Finding[] {
       continue;
     }
     // It holds no agent and needs none; what comes in its place and states none is taken for the same.
-    if (facts.kind === 'extension' && image.incoming?.version === undefined) continue;
+    const isWhole = facts.problem === null || image.incoming !== null;
+    if (facts.kind === 'extension' && image.incoming?.version === undefined && isWhole) continue;
     if (image.incoming !== null && image.incoming.version === undefined) {
       const stated = image.incoming.versionText;
       add('KC205', {
@@ -193,7 +194,9 @@ function findingsOf(state: State, policy: Policy): Finding[] {
           ...(facts.resolvedPath === facts.path ? [] : [{ label: 'leads to', value: facts.resolvedPath, from: '' }]),
           ...[...new Set(image.usedBy.map(({ path }) => path))].map((value) => ({ label: 'used by', value, from: '' })),
         ],
-        consequence: facts.problem.message,
+        // As the node names it, not as it is called from outside of its root.
+        consequence:
+          code === 'KC203' ? `${oneLine(facts.resolvedPath)}: no such file or directory` : facts.problem.message,
         affects,
         remedy: {
           text: findingKind(code).remedy,
@@ -310,13 +313,13 @@ export function belongsTogether(runtime: Runtime, image: Image): boolean {
 }
 
 export function runtimeFact(runtime: Runtime): Fact {
-  const { requirement } = runtime;
+  const { requirement, versionSource } = runtime;
   const range =
     requirement === null ? 'requirement unknown' : `agent ${requirement.range.text} (${requirement.source})`;
   return {
     label: runtime.isIncoming ? 'incoming' : 'installed',
     value: `${runtime.name} ${runtime.versionText ?? 'of unknown version'}`,
-    from: range,
+    from: isFromFile ? `${range}\nversion from ${versionSource}` : range,
   };
 }
 
@@ -345,6 +348,8 @@ function missingFacts({ breaks, missing }: Comparison): Fact[] {
 }
 
 function remedyFor(
+  // A file beside the programs can be older than they are.
+  const isFromFile = versionSource?.endsWith('/VERSION') === true;
   runtime: Runtime,
   image: Image,
   manager: string | null,

@@ -108,18 +108,25 @@ export function locateConfigurations(
   const configurations: Configuration[] = [];
   for (const candidate of candidates) {
     const resolvedPath = endOf(host, candidate.path);
-    const known = configurations.findIndex((other) => other.resolvedPath === resolvedPath);
+    const sameFile = configurations.find((other) => other.resolvedPath === resolvedPath);
+    // A link to what masks it hides nothing.
+    if (sameFile !== undefined && candidate.maskedBy !== null) continue;
+    const known = configurations.findIndex((other) => other.path === candidate.path);
     const other = configurations[known];
     if (other === undefined) {
-      configurations.push({ ...candidate, resolvedPath, ...contentsOf(host, candidate.path, resolvedPath) });
-    } else if (candidate.maskedBy === null) {
-      // The same file under another name: read by both, and not masked for the one of them that reads it.
-      const own = other.maskedBy === null ? other.readers : [];
-      const more = candidate.readers.filter((reader) => !own.some((one) => isSame(one, reader)));
-      configurations[known] = { ...other, readers: [...own, ...more], maskedBy: null };
+      const contents = contentsOf(host, candidate.path, resolvedPath);
+      // What is wrong with a file is told once, whatever its names are.
+      const isTold = sameFile !== undefined && sameFile.maskedBy === null;
+      configurations.push({ ...candidate, resolvedPath, ...contents, ...(isTold ? { unread: [] } : {}) });
+      continue;
     }
   }
   return configurations;
+    // Masked as a default, and named by somebody all the same: then it is read.
+    const own = other.maskedBy === null ? other.readers : [];
+    const more = candidate.readers.filter((reader) => !own.some((one) => isSame(one, reader)));
+    const namedBy = other.namedBy ?? (other.maskedBy === null ? null : candidate.namedBy);
+    configurations[known] = { ...other, readers: [...own, ...more], namedBy, maskedBy: null };
 }
 
 function isSame(one: Reader, other: Reader): boolean {
@@ -276,7 +283,7 @@ const secureExecution = /\/kata-containers-se[^/]*\.img$/;
 function imagesOf({ hypervisor }: TomlTable): Pick<Configuration, 'images' | 'isRemote'> {
   if (!isTable(hypervisor)) return { images: [], isRemote: false };
   const images = new Map<string, NamedImage>();
-  const add = (path: unknown, kind: NamedImage['kind']): void => {
+  const add = (path: unknown, kind: NamedImage['kind'], parameters?: unknown): void => {
     if (typeof path !== 'string' || !path.startsWith('/')) return;
     if (images.get(path)?.kind !== 'guest') images.set(path, { path, kind });
   };

@@ -81,13 +81,11 @@ function isAnother(host: Host, program: Program): boolean {
   if (program.prefix !== '/usr/local') return false;
   try {
     const end = resolvePath(host, '', program.path);
+    const isKnown = (target: string | undefined): boolean =>
+      target !== program.path && runtimePrograms.some(({ path }) => path === target && host.status(path) !== undefined);
+    if (isKnown(end)) return true;
     const script = scriptIn(host, end);
-    const target = script === undefined ? end : wrappedProgram(script, runtimePrograms)?.path;
-    return (
-      target !== program.path &&
-      runtimePrograms.some(({ path }) => path === target) &&
-      host.status(target ?? '') !== undefined
-    );
+    return script !== undefined && isKnown(wrappedProgram(script, runtimePrograms)?.path);
   } catch (error) {
     if (error instanceof Problem) return false;
     throw error;

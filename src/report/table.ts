@@ -72,12 +72,13 @@ function agentOf({ facts, incoming, removedBy }: Image): string {
   if (version !== undefined) return version.text;
   if (incoming !== null) return 'unknown';
   if (facts.problem !== null) return facts.problem.kind === 'not-found' ? 'missing' : 'unread';
-  return facts.kind === 'extension' ? 'none' : 'unknown';
+  return facts.kind === 'extension' ? 'extension' : 'unknown';
 }
 
 function verdictText({ codes, image }: Pair): string {
-  if (codes.length > 0) return codes.join(',');
-  return image.facts.kind === 'extension' ? 'needless' : 'fits';
+  if (codes.length > 0) return codes.join(', ');
+  // It needs no agent, so that there is nothing to fit.
+  return image.facts.kind === 'extension' && image.facts.agent === null ? '-' : 'fits';
 }
 
 export type Paint = (text: string, color: 'block' | 'warn' | 'info') => string;
@@ -154,7 +155,7 @@ export function tableText(report: Report, paint: Paint): string {
 export function remoteText(configurations: readonly Configuration[]): string {
   return configurations
     .filter(({ isRemote, maskedBy }) => isRemote && maskedBy === null)
-    .map(({ path }) => noteText(`${path} is for the remote hypervisor: its guest image is not on this node`))
+    .map(({ path }) => noteText(`the guest image of a remote hypervisor is not on this node: ${path}`))
     .join('');
 }
 

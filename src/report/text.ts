@@ -8,7 +8,7 @@ import { type Fact, type Finding, type FindingKind, findingKind } from '../judge
 import { imageFact, runtimeFact } from '../judge/judge.ts';
 import type { ImageFacts } from '../read/image.ts';
 import { printable } from './printable.ts';
-import { needsTable, noteText, remoteText, tableText } from './table.ts';
+import { needsTable, noteText, remoteText, tableText, wrap } from './table.ts';
 
 export interface TextOptions {
   readonly color: boolean;
@@ -27,6 +27,11 @@ function paint(text: string, color: keyof typeof colors, options: TextOptions): 
 
 function row(label: string, text: string): string {
   return `  ${label.padEnd(labelWidth - 2)} ${text}`.trimEnd();
+}
+
+/** Sentences, for 80 columns. Commands and paths are not broken: they are there to be copied. */
+function textRows(label: string, text: string): string[] {
+  return wrap(printable(text, 1000), 80 - labelWidth - 1).map((line, index) => row(index === 0 ? label : '', line));
 }
 
 function factRows(fact: Fact): string[] {

@@ -143,7 +143,11 @@ test('what somebody names is read under its name, and once', () => {
   ];
   const tree: Tree = { '/srv/kata.toml': naming('/x'), '/srv/link.toml': { link: 'kata.toml' } };
   const configurations = locateConfigurations(node(tree), undefined, false, named);
-  assert.equal(configurations.map(told), ['/srv/kata.toml: null null + /usr null: /x', '/srv/none.toml: null null: ']);
+  assert.equal(configurations.map(told), [
+    '/srv/kata.toml: null null: /x',
+    '/srv/link.toml: /usr null: /x',
+    '/srv/none.toml: null null: ',
+  ]);
   const unread = configurations.flatMap((configuration) => configuration.unread);
   assert.is(unread.length, 1);
   assert.match(unread[0]?.message ?? '', /\/srv\/none\.toml: no such file or directory$/);

@@ -138,7 +138,7 @@ test('each runtime with the images of its own configurations', () => {
   agent      verdict  guest image, and the configurations that name it
   3.21.0     fits     /opt/kata/share/kata-containers/kata-containers.img
                         …/runtime-rs/x.toml
-  none       needless /gpu-extension.img
+  extension  -        /gpu-extension.img
                         /etc/kata.toml
 
   … is ${deploy}
@@ -248,7 +248,7 @@ test('a remote hypervisor is said, unless its configuration is masked', () => {
   const masked = configuration('/m.toml', { isRemote: true, maskedBy: '/r.toml' });
   assert.is(
     remoteText([configuration('/x.toml'), remote, masked]),
-    'kata-check: note: /r.toml is for the remote hypervisor: its guest image is not\n  on this node\n',
+    'kata-check: note: the guest image of a remote hypervisor is not on this node:\n  /r.toml\n',
   );
 });
 

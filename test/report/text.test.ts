@@ -90,8 +90,10 @@ test('a block has its six parts, line by line', () => {
   incoming    kata-runtime 3.5.0-1        agent >=3.5.0 <3.6.0 (its field Kata-Agent-Requires)
   installed   agent 3.4.0                 ${imagePath}
                                           ext4 in partition 1, osbuilder.yaml
-  would break containers may fail to start or at a later call: this runtime works with agent >=3.5.0 <3.6.0, not 3.4.0
-  fix         install a guest image with an agent >=3.5.0 <3.6.0, or keep kata-runtime at 3.4.0-1; drain the node before
+  would break containers may fail to start or at a later call: this runtime
+              works with agent >=3.5.0 <3.6.0, not 3.4.0
+  fix         install a guest image with an agent >=3.5.0 <3.6.0, or keep
+              kata-runtime at 3.4.0-1; drain the node before
               apt-get install kata-runtime kata-containers-image
   override    apt -o KataCheck::Allow=KC101 …   or  allow[] = KC101  in /etc/kata-check.conf
 
