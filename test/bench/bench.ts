@@ -1,6 +1,6 @@
 /**
- * `npm run bench [FOLDER]`: kata-check in both forms beside the programs that could do its work, all in one run, as a table. Images are
- * made in FOLDER, or reused from it; without one they are gone at the end. Every command is first run once and its output looked at:
+ * `npm run bench [FOLDER [PATTERN]]`: kata-check in both forms beside the programs that could do its work, all in one run, as a table.
+ * Images are made in FOLDER, or reused from it; without one they are gone at the end. PATTERN: only the tables with such a title. Every command is first run once and its output looked at:
  * what does not find the agent's version is said to have failed, not measured. Nothing here asserts a time.
  *
  * Time: the median of hyperfine's runs, without a shell except for pipes, page cache warm. Read: bytes that read calls took from the
@@ -25,6 +25,8 @@ interface Command {
   readonly cannot?: string | false;
   /** What its output must hold when it has done the work. */
   readonly expect: RegExp;
+  /** Instead of the group's. */
+  readonly runs?: number;
   /** Before each run. */
   readonly prepare?: string;
 }
@@ -100,6 +102,7 @@ function erofsPeers({ bare }: Fixture): Command[] {
       name: 'fsck.erofs --extract (all of it)',
       run: ['fsck.erofs', `--extract=${out}`, bare],
       needs: ['fsck.erofs'],
+      runs: 2,
       prepare: `rm -rf ${out}`,
       expect: /(?:)/,
     },
@@ -281,7 +284,7 @@ function measure({ title, runs, image, commands }: Group, files: readonly string
       continue;
     }
     const measured: Measured = {
-      median: medianOf(command, runs),
+      median: medianOf(command, command.runs ?? runs),
       read: image === null ? null : readOf(command, files),
       peak: peakOf(command),
     };
@@ -305,6 +308,7 @@ if (!has('hyperfine')) process.exit(1);
 const planned = groups();
 console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores; load before: ${load()}`);
 for (const group of planned) {
+  if (!(typeof group === 'string' ? group : group.title).includes(process.argv[3] ?? '')) continue;
   if (typeof group === 'string') console.log(`\n${group}`);
   else measure(group, group.image === null ? [] : [group.image, group.image.replace(/\.disk$/, '.img'), agentFile]);
 }
