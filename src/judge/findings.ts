@@ -57,6 +57,16 @@ export const findingKinds = [
       'Bring both to the same release, or, where the pair is known to work, say so under [requires] in /etc/kata-check.conf.',
   },
   {
+    code: 'KC106',
+    severity: 'block',
+    title: 'the root hash in the configuration is not that of the guest image',
+    meaning:
+      'The guest image is measured: its kernel is given a root hash and refuses to start from anything else. The configuration gives ' +
+      'another hash than the one that the hash partition of the image has, so that no pod will start with it.',
+    remedy:
+      'Install the image and the configuration of one release, or put the root hash of the image into the configuration.',
+  },
+  {
     code: 'KC107',
     severity: 'warn',
     title: 'names of drivers or device paths differ between runtime and agent',

@@ -90,6 +90,20 @@ export interface State {
   readonly onlyChanges: boolean;
   /** What runs now; null where that cannot be told, as below another root. */
   readonly sandboxes: { readonly running: number; readonly ids: readonly string[] } | null;
+  /** Measured images, as configured and as they are. */
+  readonly measured: readonly Measured[];
+}
+
+/** A measured image: the root hash that a configuration demands, and the one that its hash partition gives. */
+export interface Measured {
+  readonly image: string;
+  readonly configuration: string;
+  /** Lower-case hexadecimal digits; null when the configuration's parameters cannot be read. */
+  readonly expected: string | null;
+  /** Likewise; null when the image has no hash partition. */
+  readonly actual: string | null;
+  /** Why it could not be read; null when it could. */
+  readonly problem: string | null;
 }
 
 /** A runtime and an image that belong together, and what was found of the two. */
@@ -119,6 +133,7 @@ export function judge(state: State, policy: Policy): Judgement {
           configurations: [],
           unread: [],
           sandboxes: null,
+          measured: [],
         };
         const found = findingsOf(alone, policy);
         return { runtime, image, codes: [...new Set(found.map(({ code }) => code))], verdict: verdictOf(found) };
@@ -248,6 +263,23 @@ function findingsOf(state: State, policy: Policy): Finding[] {
       });
     }
   }
+  for (const { image, configuration, expected, actual, problem } of state.measured) {
+    if (problem === null && expected !== null && expected === actual) continue;
+    const code = problem === null ? 'KC106' : 'KC202';
+    add(code, {
+      facts: [
+        { label: 'configured', value: expected ?? 'no root hash of SHA-256', from: configuration },
+        {
+          label: 'image',
+          value: actual ?? (problem === null ? 'no hash partition' : 'root hash unknown'),
+          from: image,
+        },
+      ],
+      consequence: problem ?? 'the guest kernel refuses the image: no pod starts with it',
+      affects: [image, configuration],
+      remedy: { text: findingKind(code).remedy, commands: [] },
+    });
+  }
   const changes =
     state.runtimes.some(({ isIncoming }) => isIncoming) || state.images.some(({ incoming }) => incoming !== null);
   if (changes && state.sandboxes !== null && state.sandboxes.running > 0) {
@@ -316,6 +348,8 @@ export function runtimeFact(runtime: Runtime): Fact {
   const { requirement, versionSource } = runtime;
   const range =
     requirement === null ? 'requirement unknown' : `agent ${requirement.range.text} (${requirement.source})`;
+  // A file beside the programs can be older than they are.
+  const isFromFile = versionSource?.endsWith('/VERSION') === true;
   return {
     label: runtime.isIncoming ? 'incoming' : 'installed',
     value: `${runtime.name} ${runtime.versionText ?? 'of unknown version'}`,
@@ -348,8 +382,6 @@ function missingFacts({ breaks, missing }: Comparison): Fact[] {
 }
 
 function remedyFor(
-  // A file beside the programs can be older than they are.
-  const isFromFile = versionSource?.endsWith('/VERSION') === true;
   runtime: Runtime,
   image: Image,
   manager: string | null,

@@ -36,6 +36,8 @@ export interface Reader {
 export interface NamedImage {
   readonly path: string;
   readonly kind: 'guest' | 'extension';
+  /** `kernel_verity_params` beside it: what a measured image must be; null when it is not measured. */
+  readonly verity: string | null;
 }
 
 /** A file that could not be read, whole or in part. */
@@ -120,13 +122,13 @@ export function locateConfigurations(
       configurations.push({ ...candidate, resolvedPath, ...contents, ...(isTold ? { unread: [] } : {}) });
       continue;
     }
-  }
-  return configurations;
     // Masked as a default, and named by somebody all the same: then it is read.
     const own = other.maskedBy === null ? other.readers : [];
     const more = candidate.readers.filter((reader) => !own.some((one) => isSame(one, reader)));
     const namedBy = other.namedBy ?? (other.maskedBy === null ? null : candidate.namedBy);
     configurations[known] = { ...other, readers: [...own, ...more], namedBy, maskedBy: null };
+  }
+  return configurations;
 }
 
 function isSame(one: Reader, other: Reader): boolean {
@@ -285,15 +287,17 @@ function imagesOf({ hypervisor }: TomlTable): Pick<Configuration, 'images' | 'is
   const images = new Map<string, NamedImage>();
   const add = (path: unknown, kind: NamedImage['kind'], parameters?: unknown): void => {
     if (typeof path !== 'string' || !path.startsWith('/')) return;
-    if (images.get(path)?.kind !== 'guest') images.set(path, { path, kind });
+    const verity = typeof parameters === 'string' && parameters.trim() !== '' ? parameters : null;
+    if (images.get(path)?.kind !== 'guest') images.set(path, { path, kind, verity });
   };
   for (const section of Object.values(hypervisor)) {
     if (!isTable(section)) continue;
     const { image, initrd, igvm, kernel, guest_extension_images: extensions } = section;
-    for (const path of [image, initrd, igvm]) add(path, 'guest');
+    add(image, 'guest', section['kernel_verity_params']);
+    for (const path of [initrd, igvm]) add(path, 'guest');
     if (typeof kernel === 'string' && secureExecution.test(kernel)) add(kernel, 'guest');
     for (const extension of Array.isArray(extensions) ? extensions : []) {
-      if (isTable(extension)) add(extension.path, 'extension');
+      if (isTable(extension)) add(extension.path, 'extension', extension['verity_params']);
     }
   }
   return { images: [...images.values()], isRemote: isTable(hypervisor.remote) };

@@ -51,7 +51,7 @@ export interface User {
   readonly language: Language | null;
 }
 
-export interface ConfiguredImage extends NamedImage {
+export interface ConfiguredImage extends Omit<NamedImage, 'verity'> {
   readonly usedBy: readonly User[];
 }
 
@@ -104,7 +104,7 @@ function languageOf({ language, prefix }: Program, configurations: readonly Conf
 
 function imagesOf(host: Host, configurations: readonly Configuration[]): ConfiguredImage[] {
   const images = new Map<string, ConfiguredImage>();
-  const add = ({ path, kind }: NamedImage, users: readonly User[]): void => {
+  const add = ({ path, kind }: Omit<NamedImage, 'verity'>, users: readonly User[]): void => {
     const known = images.get(path);
     images.set(path, {
       path,

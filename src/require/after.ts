@@ -8,7 +8,8 @@
 import type { Request } from '../check.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import type { Image, Runtime, State } from '../judge/judge.ts';
+import { followedStatus } from '../host/rooted.ts';
+import type { Image, Measured, Runtime, State } from '../judge/judge.ts';
 import { type Language, namesOf } from '../locate/configurations.ts';
 import {
   type ConfiguredImage,
@@ -20,7 +21,8 @@ import {
 import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
 import { askProgram, versionInFile } from '../locate/runtimes.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
-import { readImage } from '../read/image.ts';
+import { readImage, readMeasurement } from '../read/image.ts';
+import { parseVerityParameters } from '../read/verity.ts';
 import { parseVersion } from '../version.ts';
 import { type DebFields, debPaths, readDebFields } from './deb.ts';
 import { requirementOf } from './requirement.ts';
@@ -58,6 +60,7 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
       manager: null,
       onlyChanges: true,
       sandboxes: null,
+      measured: [],
     },
     warnings: [],
   };
@@ -90,6 +93,7 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
       onlyChanges: request.transaction !== null,
       // Another root is another node, or none: what runs here is not its.
       sandboxes: request.root === '' ? runningSandboxes(host) : null,
+      measured: measuredImages(rooted, installation, request),
     },
     warnings: node.warnings,
   };
@@ -102,6 +106,33 @@ function configured(installation: Installation, request: Request): Pick<State, '
   // Nobody reads a masked one, so that its mistakes do no harm.
   const read = configurations.filter(({ maskedBy }) => maskedBy === null);
   return { configurations, unread: [...installation.unread, ...read.flatMap(({ unread }) => unread)] };
+}
+
+/**
+ * By hand only: a package that comes in may bring the image, its configuration, or both, and what it writes into the configuration is
+ * not known before. A missing image is another finding.
+ */
+function measuredImages(rooted: Host, installation: Installation, request: Request): Measured[] {
+  if (request.transaction !== null || request.images.length > 0) return [];
+  const options = { deadline: request.deadline };
+  return installation.configurations.flatMap(({ path: configuration, images, maskedBy }) =>
+    (maskedBy === null ? images : []).flatMap(({ path: image, verity }): Measured[] => {
+      if (verity === null || kindAt(rooted, image) !== 'file') return [];
+      const parameters = parseVerityParameters(verity);
+      if (parameters === undefined) return [{ image, configuration, expected: null, actual: null, problem: null }];
+      const { rootHash, problem } = readMeasurement(rooted, image, parameters, options);
+      return [{ image, configuration, expected: parameters.rootHash, actual: rootHash, problem }];
+    }),
+  );
+}
+
+function kindAt(rooted: Host, path: string): string | undefined {
+  try {
+    return followedStatus(rooted, path)?.kind;
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
 }
 
 /** Cheap, as this is asked in every run of a package manager: nothing is opened, no program is run. */

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { type Image, judge, type Runtime, type State } from '../../src/judge/judge.ts';
+import { type Image, judge, type Measured, type Runtime, type State } from '../../src/judge/judge.ts';
 import { type Policy, parseRule, rangeOfRule, ruleText } from '../../src/judge/policy.ts';
 import { rangeByHistory } from '../../src/judge/protocol.ts';
 import type { ImageFacts } from '../../src/read/image.ts';
@@ -394,6 +394,7 @@ function stateOf(runtimes: readonly Runtime[], images: readonly Image[], parts: 
     manager: null,
     onlyChanges: false,
     sandboxes: null,
+    measured: [],
     ...parts,
   };
 }
@@ -623,5 +624,33 @@ for (const [rule, isIncoming, sandboxes, expected] of drains) {
       assert.equal(affects, two.ids);
       assert.ok(remedy.commands.some((command) => command.startsWith('kubectl drain')));
     }
+  });
+}
+
+const hash = { a: 'a'.repeat(64), b: 'b'.repeat(64) };
+const measured: readonly [rule: string, parts: Partial<Measured>, expected: readonly string[]][] = [
+  ['the configured root hash is that of the image', {}, []],
+  ['it is another one: the image does not boot', { actual: hash.b }, ['KC106 block']],
+  ['it is configured, and the image is not measured', { actual: null }, ['KC106 block']],
+  ['what is configured is no root hash', { expected: null, actual: null }, ['KC106 block']],
+  ['the hash partition cannot be read', { actual: null, problem: 'broken' }, ['KC202 warn']],
+];
+
+for (const [rule, parts, expected] of measured) {
+  test(`measured images: ${rule}`, () => {
+    const one: Measured = {
+      image: '/i.img',
+      configuration: '/c.toml',
+      expected: hash.a,
+      actual: hash.a,
+      problem: null,
+      ...parts,
+    };
+    const { findings } = judge(stateOf([runtime('3.4.0')], [image('3.4.0')], { measured: [one] }), usual);
+    assert.equal(
+      findings.map(({ code, severity }) => `${code} ${severity}`),
+      expected,
+    );
+    for (const { affects } of findings) assert.equal(affects, ['/i.img', '/c.toml']);
   });
 }

@@ -82,6 +82,7 @@ function reportOf(runtimes: readonly Runtime[], images: readonly Image[], parts:
     manager: null,
     onlyChanges: false,
     sandboxes: null,
+    measured: [],
     ...parts,
   };
   return { state, warnings: [], ...judge(state, policy) };

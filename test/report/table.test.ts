@@ -75,6 +75,7 @@ function reportOf(runtimes: readonly Runtime[], images: readonly Image[], parts:
     manager: null,
     onlyChanges: false,
     sandboxes: null,
+    measured: [],
     ...parts,
   };
   const policy = { mode: 'block', allow: new Set(), severity: new Map(), strict: false } as const;

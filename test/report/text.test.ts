@@ -73,6 +73,7 @@ function reportOf(
     manager: 'apt',
     onlyChanges: true,
     sandboxes: null,
+    measured: [],
     ...parts,
   };
   return { state, warnings: [], ...judge(state, { ...usual, ...policy }) };
