@@ -138,6 +138,7 @@ async function* runProgram(
   options: RunOptions,
 ): AsyncGenerator<Uint8Array, { status: number; stderr: string }> {
   const [name = '', ...rest] = argv;
+  if (host.now() >= options.deadline) throw new LimitExceeded(`${name} was not started: the deadline is over`);
   const program = findProgram(host, name);
   if (rest.some((argument) => argument.includes('\0'))) {
     throw new Io(`${name} could not be run: an argument holds a zero byte`);

@@ -201,6 +201,7 @@ async function* runProgram(
   options: RunOptions,
 ): AsyncGenerator<Uint8Array, { status: number; stderr: string }> {
   const [name = '', ...rest] = argv;
+  if (host.now() >= options.deadline) throw new LimitExceeded(`${name} was not started: the deadline is over`);
   const program = findProgram(host, name);
   // os.exec cannot make a process group, so that setsid (util-linux, everywhere) does.
   const setsid = findProgram(host, 'setsid');
