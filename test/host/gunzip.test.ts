@@ -121,9 +121,11 @@ for (const [rule, content] of Object.entries(packed)) {
       writeFileSync(path, content);
       const [ofNode, ofNative] = forms.map((form) => {
         const [image] = JSON.parse(kataCheck(form, ['image', '--json', path]).stdout).images;
-        // The gzip program says more of what is broken than libz does.
+        // The gzip program says more of what is broken than libz does, and gives some bytes less of what came before a break.
         if (image.problem !== null)
-          image.problem.message = image.problem.message.replace(/gzip failed.*/s, 'gzip failed');
+          image.problem.message = image.problem.message
+            .replace(/gzip failed.*/s, 'gzip failed')
+            .replace(/byte \d+ of the plain stream/, 'byte N of the plain stream');
         return image;
       });
       assert.equal(ofNative, ofNode);
