@@ -654,3 +654,115 @@ for (const [rule, parts, expected] of measured) {
     for (const { affects } of findings) assert.equal(affects, ['/i.img', '/c.toml']);
   });
 }
+
+const goUser = { path: '/go.toml', prefix: '/opt/kata', language: 'go' } as const;
+const rustUser = { path: '/rust.toml', prefix: '/opt/kata', language: 'rust' } as const;
+const inGo: Partial<Runtime> = { ...atOpt, language: 'go' };
+const inRust: Partial<Runtime> = { ...atOpt, name: '/opt/kata/rs', language: 'rust' };
+
+const languages: readonly [
+  rule: string,
+  usedBy: Image['usedBy'],
+  runtimes: readonly Runtime[],
+  codes: readonly string[],
+][] = [
+  ['an image of the other language', [rustUser], [runtime('1.0.0', declares, inGo)], []],
+  ['one of the same', [rustUser], [runtime('1.0.0', declares, inRust)], ['KC101']],
+  [
+    'one of both',
+    [goUser, rustUser],
+    [runtime('1.0.0', declares, inGo), runtime('1.0.0', declares, inRust)],
+    ['KC101', 'KC101'],
+  ],
+  ['a user of unknown language', [{ ...goUser, language: null }], [runtime('1.0.0', declares, inRust)], ['KC101']],
+  ['a runtime of both', [rustUser], [runtime('1.0.0', declares, { ...atOpt, language: null })], ['KC101']],
+  ['the same language below another prefix', [{ ...goUser, prefix: '/usr' }], [runtime('1.0.0', declares, inGo)], []],
+  [
+    'prefix and language of two users are no user',
+    [{ ...goUser, prefix: '/usr' }, rustUser],
+    [runtime('1.0.0', declares, inGo)],
+    [],
+  ],
+];
+
+for (const [rule, usedBy, runtimes, expected] of languages) {
+  test(`languages: ${rule}`, () => {
+    const { findings, pairs } = judge(stateOf(runtimes, [image('1.0.0', { usedBy })]), usual);
+    assert.equal(
+      findings.map(({ code }) => code),
+      expected,
+    );
+    // Each pair has its own.
+    assert.equal(
+      pairs.map(({ runtime: { name }, codes }) => `${name} ${codes.join()}`),
+      expected.map((code, index) => `${runtimes[index]?.name} ${code}`),
+    );
+  });
+}
+
+test('pairs know what was found of them, and nothing of what was found beside', () => {
+  const images = [image('3.4.0'), image(null, {}, { ...absent, path: '/a' }), image('1.0.0', {}, { path: '/b' })];
+  const sandboxes = { running: 1, ids: ['x'] };
+  const unread = [{ path: '/c.toml', message: '/c.toml, line 1, column 2: no' }];
+  const state = stateOf([runtime('3.4.0', declares), runtime(null, unknownRequirement)], images, { sandboxes, unread });
+  assert.equal(
+    judge(state, usual).pairs.map(({ image: { facts }, codes, verdict }) => `${facts.path} ${codes.join()} ${verdict}`),
+    [
+      `${imagePath}  ok`,
+      '/a KC203 warn',
+      '/b KC101 block',
+      `${imagePath} KC204 warn`,
+      '/a KC204,KC203 warn',
+      '/b KC204 warn',
+    ],
+  );
+});
+
+test('a configuration that cannot be read is a finding with its place', () => {
+  const unread = [{ path: '/c.toml', message: '/c.toml, line 1, column 2: no' }];
+  const [finding] = judge(stateOf([], [], { unread }), usual).findings;
+  assert.is(finding?.code, 'KC202');
+  assert.equal(finding?.affects, ['/c.toml']);
+  assert.match(finding?.consequence ?? '', /^\/c\.toml, line 1, column 2: no; /);
+  assert.equal(judge(stateOf([], [], { unread, onlyChanges: true }), usual).findings, []);
+  const changed = judge(stateOf([incomingRuntime('3.4.0', declares)], [], { unread, onlyChanges: true }), usual);
+  assert.equal(
+    changed.findings.map(({ code }) => code),
+    ['KC202'],
+  );
+});
+
+test('what is masked is told, with the images that nobody else names', () => {
+  const configuration = {
+    path: packagedConfig,
+    resolvedPath: packagedConfig,
+    readers: [],
+    namedBy: null,
+    dropIns: [],
+    images: [{ path: imagePath }, { path: '/hidden.img' }],
+    isRemote: false,
+    maskedBy: '/etc/c.toml',
+  };
+  const state = stateOf([runtime('3.4.0')], [image('3.4.0')], { configurations: [configuration] });
+  const { findings, verdict } = judge(state, usual);
+  assert.equal(
+    findings.map(({ code, severity, consequence }) => [code, severity, consequence]),
+    [['KC303', 'info', `/etc/c.toml masks ${packagedConfig}, which names /hidden.img`]],
+  );
+  assert.is(verdict, 'info');
+  const read = { ...configuration, maskedBy: null };
+  assert.equal(judge({ ...state, configurations: [read] }, usual).findings, []);
+});
+
+test('an extension image that is missing or broken is told as any other', () => {
+  for (const [facts, code] of [
+    [absent, 'KC203'],
+    [corrupt, 'KC202'],
+  ] as const) {
+    const { findings } = judge(stateOf([runtime('3.4.0')], [image(null, {}, { ...extension, ...facts })]), usual);
+    assert.equal(
+      findings.map((finding) => finding.code),
+      [code],
+    );
+  }
+});

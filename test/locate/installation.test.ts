@@ -211,6 +211,29 @@ const placed: readonly [rule: string, paths: Tree, programs: readonly string[]][
     { '/usr/local/bin/kata-runtime': { link: '/opt/none' } },
     ['/usr/local /usr/local/bin/kata-runtime'],
   ],
+  [
+    'a link to another runtime is that runtime',
+    {
+      '/usr/local/bin/containerd-shim-kata-v2': { link: '/opt/kata/bin/containerd-shim-kata-v2' },
+      '/opt/kata/bin/containerd-shim-kata-v2': '',
+    },
+    ['/opt/kata /opt/kata/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'a script that runs another one, also behind a link',
+    {
+      '/usr/local/bin/containerd-shim-kata-v2': { link: 'containerd-shim-kata-qemu-v2' },
+      '/usr/local/bin/containerd-shim-kata-qemu-v2':
+        '#!/bin/bash\nKATA_CONF_FILE=/x.toml "/opt/kata/bin/containerd-shim-kata-v2" "$@"\n',
+      '/opt/kata/bin/containerd-shim-kata-v2': '',
+    },
+    ['/opt/kata /opt/kata/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'a script that runs what is not there is a runtime of its own',
+    { '/usr/local/bin/kata-runtime': '#!/bin/sh\nexec /usr/bin/kata-runtime "$@"\n' },
+    ['/usr/local /usr/local/bin/kata-runtime'],
+  ],
   ['another program', { '/usr/bin/runc': '', '/usr/sbin/kata-runtime': '' }, []],
 ];
 
@@ -223,3 +246,53 @@ for (const [rule, paths, expected] of placed) {
     );
   });
 }
+
+const rustUsr = '/usr/share/defaults/kata-containers/runtime-rs/configuration.toml';
+const shim = '/usr/bin/containerd-shim-kata-v2';
+
+const spoken: readonly [rule: string, tree: Tree, expected: readonly (string | null)[]][] = [
+  ['a shim is taken for that in Go', { [shim]: '', [usr]: '' }, ['go']],
+  ['also without a configuration', { [shim]: '' }, ['go']],
+  ['unless only the one in Rust has a configuration', { [shim]: '', [rustUsr]: '' }, ['rust']],
+  ['with both it is that in Go', { [shim]: '', [usr]: '', [rustUsr]: '' }, ['go']],
+  ['kata-runtime is always in Go', { '/usr/bin/kata-runtime': '', [rustUsr]: '' }, ['go']],
+  [
+    'below /opt/kata the place tells',
+    { '/opt/kata/bin/containerd-shim-kata-v2': '', '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2': '' },
+    ['go', 'rust'],
+  ],
+];
+
+for (const [rule, tree, expected] of spoken) {
+  test(`language: ${rule}`, () => {
+    assert.equal(
+      locateInstallation(node(tree)).programs.map(({ language }) => language),
+      expected,
+    );
+  });
+}
+
+test('an image that somebody names twice is there once, with both; a guest image is no extension', () => {
+  const extended = `${qemu('image = "/a.img"')}[[hypervisor.qemu.guest_extension_images]]\npath = "/b.img"\n`;
+  const tree = { [usr]: extended, [opt]: qemu('image = "/b.img"', 'initrd = "/a.img"') };
+  assert.equal(imagesOf(locateInstallation(node(tree))), [
+    `/a.img < ${usr} (/usr), ${opt} (/opt/kata)`,
+    `/b.img < ${usr} (/usr), ${opt} (/opt/kata)`,
+  ]);
+});
+
+test("what containerd's configuration has wrong is told, and who it names is found", () => {
+  const tree = {
+    '/etc/containerd/config.toml': 'imports = ["a.toml", "b.toml"]\n',
+    '/etc/containerd/a.toml': 'x\n',
+    '/etc/containerd/b.toml':
+      '[plugins.cri.containerd.runtimes.kata]\nruntime_type = "io.containerd.kata.v2"\noptions = { ConfigPath = "/k.toml" }\n',
+    '/k.toml': qemu('image = "/k.img"'),
+  };
+  const installation = locateInstallation(node(tree));
+  assert.equal(imagesOf(installation), ['/k.img < /k.toml (null)']);
+  assert.equal(
+    installation.unread.map(({ path }) => path),
+    ['/etc/containerd/a.toml'],
+  );
+});

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
-import { askProgram, versionInOutput } from '../../src/locate/runtimes.ts';
+import { askProgram, versionInFile, versionInOutput } from '../../src/locate/runtimes.ts';
 import { temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';
 
@@ -130,3 +130,21 @@ test(
   },
   { timeout: 60 },
 );
+
+const files: readonly [rule: string, content: string | null, expected: string | null][] = [
+  ['a line', '3.21.0\n', '3.21.0'],
+  ['without an end', ' 3.21.0', '3.21.0'],
+  ['a word is what it is', 'unknown', 'unknown'],
+  ['two words are no version', '3.21.0 or so', null],
+  ['nothing', '', null],
+  ['more than a version has', 'x'.repeat(5000), null],
+  ['no file', null, null],
+];
+
+for (const [rule, content, expected] of files) {
+  test(`in a file: ${rule}`, () => {
+    const path = join(folder, 'VERSION');
+    if (content !== null) writeFileSync(path, content);
+    assert.is(versionInFile(host, content === null ? join(folder, 'NONE') : path), expected);
+  });
+}

@@ -282,3 +282,18 @@ test(
   },
   { needs: ['mkfs.ext4'] },
 );
+
+test('what holds a guest and cannot be read is named for what it is', async () => {
+  const igvm = at('igvm.img');
+  writeFileSync(igvm, `IGVM${'\0'.repeat(2000)}`);
+  const secure = at('kata-containers-se-gpu.img');
+  writeFileSync(secure, Buffer.alloc(4096, 0x5a));
+  for (const [path, said] of [
+    [igvm, /an IGVM file, whose guest is not read$/],
+    [secure, /for IBM Secure Execution, which is encrypted$/],
+  ] as const) {
+    const { problem } = await read(path);
+    assert.is(problem?.kind, 'unsupported');
+    assert.match(problem?.message ?? '', said);
+  }
+});

@@ -680,3 +680,139 @@ test(
   },
   { needs },
 );
+
+const rustProgram = '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
+const optShim = '/opt/kata/bin/containerd-shim-kata-v2';
+const rustConfig = '/opt/kata/share/defaults/kata-containers/runtime-rs/configuration.toml';
+
+/** As if the tree were the real root: its programs answer as told here, and no package database is there. */
+async function onRealRoot(tree: Tree, answers: Readonly<Record<string, string>>, environment = ''): Promise<State> {
+  const root = writeTree(temporaryFolder(), tree);
+  for (const path of Object.keys(tree)) if (path.includes('/bin/')) chmodSync(join(root, path), 0o755);
+  const real: Host = {
+    ...rootedHost(host, root),
+    userId: 1000,
+    environment: (name) => (name === 'KATA_CONF_FILE' ? environment : undefined),
+    run: async ([path = '']) => ({
+      status: 0,
+      stdout: new TextEncoder().encode(answers[path] === undefined ? '' : `kata-runtime  : ${answers[path]}\n`),
+      stderr: '',
+    }),
+  };
+  const request: Request = {
+    root: '',
+    transaction: null,
+    to: null,
+    requires: undefined,
+    images: [],
+    config: configOf(''),
+    deadline: host.now() + 60_000,
+  };
+  return (await stateAfter(real, real, request)).state;
+}
+
+const who = ({ runtimes }: State): string[] =>
+  runtimes.map(
+    ({ name, versionText, versionSource, language }) => `${name} ${versionText} ${language} < ${versionSource}`,
+  );
+
+const programs: Tree = { [optProgram]: 'x', [optShim]: 'x', [rustProgram]: 'x', '/opt/kata/VERSION': '3.7.0\n' };
+
+const asked: readonly [
+  rule: string,
+  tree: Tree,
+  answers: Readonly<Record<string, string>>,
+  expected: readonly string[],
+][] = [
+  [
+    'each language for itself; a program of the same version is no further runtime',
+    programs,
+    { [optProgram]: '3.6.0', [optShim]: '3.6.0', [rustProgram]: '3.6.0' },
+    [`${optProgram} 3.6.0 go < ${optProgram} --version`, `${rustProgram} 3.6.0 rust < ${rustProgram} --version`],
+  ],
+  [
+    'a program of another version below the same prefix is one more',
+    programs,
+    { [optProgram]: '3.6.0', [optShim]: '3.7.0', [rustProgram]: '3.7.0' },
+    [
+      `${optProgram} 3.6.0 go < ${optProgram} --version`,
+      `${optShim} 3.7.0 go < ${optShim} --version`,
+      `${rustProgram} 3.7.0 rust < ${rustProgram} --version`,
+    ],
+  ],
+  [
+    'the file VERSION is not believed, though the program says nothing',
+    { [optProgram]: 'x', '/opt/kata/VERSION': '3.7.0\n' },
+    {},
+    [`${optProgram} null go < null`],
+  ],
+];
+
+for (const [rule, tree, answers, expected] of asked) {
+  test(`installed runtimes: ${rule}`, async () => {
+    assert.equal(who(await onRealRoot(tree, answers)), expected);
+  });
+}
+
+test(
+  'below another root the file VERSION speaks for the programs beside it, and is named',
+  async () => {
+    const { state } = await after(node([], programs));
+    assert.equal(who(state), [
+      `${optProgram} 3.7.0 go < /opt/kata/VERSION`,
+      `${rustProgram} 3.7.0 rust < /opt/kata/VERSION`,
+    ]);
+  },
+  { needs },
+);
+
+test(
+  '$KATA_CONF_FILE counts on the real root alone',
+  async () => {
+    const tree = { ...programs, '/k.toml': naming('/k.img'), [optConfig]: naming('/o.img') };
+    const paths = ({ images }: State): string[] => images.map(({ facts }) => facts.path);
+    assert.equal(paths(await onRealRoot(tree, {}, '/k.toml')), ['/k.img']);
+    const environment = (name: string): string | undefined => (name === 'KATA_CONF_FILE' ? '/k.toml' : undefined);
+    const { state } = await after(node([], tree), { host: { ...rootedHost(host, ''), environment } });
+    assert.equal(paths(state), ['/o.img']);
+  },
+  { needs },
+);
+
+test(
+  'a package with one of the two runtimes does not replace the other, and is judged with its own images',
+  async () => {
+    const installed: Installed = { name: 'kata-go', version: '3.4.0-1', owns: [optShim] };
+    const tree: Tree = {
+      [optShim]: '',
+      [rustProgram]: '',
+      [optConfig]: naming('/go.img'),
+      [rustConfig]: naming('/rust.img'),
+      '/go.img': guest('3.4.0'),
+      '/rust.img': guest('3.4.0'),
+    };
+    const root = node([installed, { name: 'kata-rs', version: '3.4.0-1', owns: [rustProgram, '/rust.img'] }], tree);
+    const changes = [unpack({ name: 'kata-rs', version: '3.5.0-1', fields: { 'Kata-Agent-Version': '3.5.0' } })];
+    const { state } = await after(root, { changes });
+    assert.equal(who(state), ['kata-rs 3.5.0-1 rust < package kata-rs', 'kata-go 3.4.0-1 go < package kata-go']);
+    assert.equal(
+      state.images.map(({ usedBy }) => usedBy.map(({ language }) => language)),
+      [['go'], ['rust']],
+    );
+  },
+  { needs },
+);
+
+test(
+  'extension images are what the configuration says, whatever they look like',
+  async () => {
+    const extended = `${naming(imagePath)}[[hypervisor.h0.guest_extension_images]]\npath = "/gpu.img"\n`;
+    const tree = { ...usrTree(), [usrConfig]: extended, '/gpu.img': guest('3.4.0') };
+    const { state } = await after(node([runtimePackage], tree));
+    assert.equal(
+      state.images.map(({ facts }) => `${facts.path} ${facts.kind} ${facts.unknown}`),
+      [`${imagePath} guest null`, '/gpu.img extension null'],
+    );
+  },
+  { needs },
+);
