@@ -159,9 +159,9 @@ function groups(): (Group | string)[] {
       all.push(`${name}: ${fixture}`);
       continue;
     }
-    const { image, plainBytes } = fixture;
+    const { image, size } = fixture;
     const commands = [...ours(['image', image]), ...peers(fixture), sevenZip(fixture), mounting(image)];
-    all.push({ title: `${name}, ${megabytes(plainBytes)}: the summary`, runs: 15, image, commands });
+    all.push({ title: `${name}, ${megabytes(size)}: the summary`, runs: 15, image, commands });
   }
   for (const { name, plain, needs } of initrds) {
     const fixture = made.get(name);
@@ -169,7 +169,7 @@ function groups(): (Group | string)[] {
       all.push(`${name}: ${fixture}`);
       continue;
     }
-    const { image, plainBytes } = fixture;
+    const { image, size } = fixture;
     const pipe: Command = {
       name: `${plain} | cpio --to-stdout`,
       run: `${plain} ${quoted(image)} | cpio -i --quiet --to-stdout ${summary}`,
@@ -183,7 +183,7 @@ function groups(): (Group | string)[] {
       expect: version,
     };
     const commands = [...ours(['image', image]), pipe, bsdtar];
-    all.push({ title: `${name}, ${megabytes(plainBytes)}: the summary`, runs: 3, image, commands });
+    all.push({ title: `${name}, ${megabytes(size)}: the summary`, runs: 3, image, commands });
   }
   for (const name of ['ext4', 'xfs', 'erofs', 'erofs lz4hc'] as const) {
     const fixture = made.get(name);

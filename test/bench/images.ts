@@ -84,8 +84,8 @@ export interface Fixture {
   readonly image: string;
   /** The bare filesystem, for programs that know no partitions; of an initrd, the image. */
   readonly bare: string;
-  /** Bytes of what is packed. */
-  readonly plainBytes: number;
+  /** In bytes, of `bare`. */
+  readonly size: number;
 }
 
 /** `disk` holds the filesystem at 3 MiB. */
@@ -191,12 +191,12 @@ export function fixtures(folder: string): Fixtures {
       if (missing.length > 0) return `needs ${missing.join(', ')}`;
       const bare = once(join(folder, `${name.replace(' ', '-')}.img`), (file) => make(file, tree));
       const { size } = statSync(bare);
-      if (name.startsWith('initrd')) return { image: bare, bare, plainBytes: bytes };
+      if (name.startsWith('initrd')) return { image: bare, bare, size };
       const image = once(
         join(folder, `${name.replace(' ', '-')}.disk`),
         (file) => void makeDisk(file, bare, { dax: true }),
       );
-      return { image, bare, plainBytes: size };
+      return { image, bare, size };
     },
   };
 }
