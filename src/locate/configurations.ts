@@ -116,10 +116,11 @@ export function locateConfigurations(
     const known = configurations.findIndex((other) => other.path === candidate.path);
     const other = configurations[known];
     if (other === undefined) {
-      const contents = contentsOf(host, candidate.path, resolvedPath);
+      const contents = sameFile ?? contentsOf(host, candidate.path, resolvedPath);
       // What is wrong with a file is told once, whatever its names are.
       const isTold = sameFile !== undefined && sameFile.maskedBy === null;
-      configurations.push({ ...candidate, resolvedPath, ...contents, ...(isTold ? { unread: [] } : {}) });
+      const unread = isTold ? [] : contents.unread;
+      configurations.push({ ...contents, ...candidate, resolvedPath, unread });
       continue;
     }
     // Masked as a default, and named by somebody all the same: then it is read.
@@ -254,11 +255,19 @@ function statusKind(host: Host, path: string): string | undefined {
 /** Undefined, and told in `unread`, when it cannot be read. */
 export function readToml(host: Host, path: string, unread: Unread[]): TomlTable | undefined {
   try {
-    return parse(host.readText(path, configurationLimit));
+    return parse(withoutComments(host.readText(path, configurationLimit)));
   } catch (error) {
     unread.push({ path, message: problemIn(error, path) });
     return undefined;
   }
+}
+
+/**
+ * Most of a configuration of Kata is comments, and the parser looks at each character. Lines and columns of the rest stay what they are.
+ * In a string of several lines a line can begin with #, too.
+ */
+function withoutComments(text: string): string {
+  return /"""|'''/.test(text) ? text : text.replace(/^[ \t]*#.*$/gm, '');
 }
 
 function problemIn(error: unknown, path: string): string {

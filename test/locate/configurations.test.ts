@@ -187,6 +187,12 @@ const sections: readonly [rule: string, toml: string, expected: string][] = [
   ],
   ['any other kernel is no image', '[hypervisor.qemu]\nkernel = "/k/vmlinuz.container"\n', ''],
   ['IGVM', '[hypervisor.clh]\nigvm = "/k/kata-containers-igvm.img"\n', '/k/kata-containers-igvm.img'],
+  [
+    'comments, also indented and in a list',
+    '# image = "/n"\n[hypervisor.q] # x\n \t# y\nl = [\n# "/m"\n]\nimage = "/a#b"\n',
+    '/a#b',
+  ],
+  ['a string of several lines with # in it', 's = """\n# """\n[hypervisor.q]\nimage = "/a"\n', '/a'],
   ['a date is no table', '[hypervisor]\nqemu = 2020-01-01\n', ''],
 ];
 
@@ -225,6 +231,12 @@ const dropIns: readonly [rule: string, tree: Tree, expected: string, unread?: re
     { [`${dropInFolder}/10.toml`]: '[hypervisor.qemu]\nimage = \n', [`${dropInFolder}/20.toml`]: naming('/c') },
     '/c',
     [/^\/usr\/share\/defaults\/kata-containers\/config\.d\/10\.toml, line 2, column \d+: /],
+  ],
+  [
+    'its place is right though comments are left out',
+    { [`${dropInFolder}/10.toml`]: '# one\r\n  # two\r\nx = ?\r\n' },
+    '/a',
+    [/10\.toml, line 3, column 5: /],
   ],
   ['a folder is none', { [`${dropInFolder}/10.toml/x`]: naming('/b') }, '/a'],
   [
