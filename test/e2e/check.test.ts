@@ -123,7 +123,7 @@ for (const form of forms) {
         'etc/kata-containers/configuration.toml': '[hypervisor.qemu]\nimage = "/x.img\n',
       });
       const { stdout } = kataCheck(form, ['--root', node]);
-      assert.match(stdout, /\[KC202\]\n.*configuration\.toml, line 2, column \d+: /s);
+      assert.match(stdout, /\[KC202\]\n.*configuration\.toml,\s+line\s+2,\s+column\s+\d+:\s/s);
     },
     form,
   );
