@@ -79,7 +79,7 @@ export interface Host {
    * Throws NotFound (no such program), LimitExceeded (deadline, output), Io.
    */
   run(argv: readonly string[], options: RunOptions): Promise<Completed>;
-  /** As `run`, but yields standard output as it comes; a non-zero status throws Io at the end. Leaving the loop early kills the program. */
+  /** As `run`, but yields standard output as it comes, each piece good only until the next one is asked for; a non-zero status throws Io at the end. Leaving the loop early kills the program. */
   stream(argv: readonly string[], options: RunOptions): AsyncIterable<Uint8Array>;
   /** All of an inherited descriptor until its end. Throws Io, LimitExceeded (deadline, or over `limit` bytes). */
   readDescriptor(descriptor: number, limit: number, deadline: number): Promise<Uint8Array>;
