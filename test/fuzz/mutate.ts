@@ -202,6 +202,13 @@ function raw(random: Random, target: Target): { title: string; patches: Patch[] 
   }
 }
 
+/** In bytes: an inode, and what stands behind it. */
+const reach = 512;
+
+function isNear({ offset, length }: Place, at: number): boolean {
+  return offset < at + reach && offset + length > at - reach;
+}
+
 /** Mostly one fault, since the first one found hides the others. */
 export function mutate(random: Random, target: Target): Mutation {
   const count = random.below(10) < 7 ? 1 : 2 + random.below(3);
@@ -217,7 +224,11 @@ export function mutate(random: Random, target: Target): Mutation {
       titles.push(`cut to ${size} bytes`);
       continue;
     }
-    const one = (random.below(10) < 6 ? structured(random, target) : undefined) ?? raw(random, target);
+    // What takes two wrong numbers takes them side by side: a size, and the form of what it counts.
+    const last = patches.at(-1);
+    const near = last === undefined || random.chance(2) ? [] : target.places.filter((place) => isNear(place, last.at));
+    const aim = near.length === 0 ? target : { data: target.data, places: near };
+    const one = (random.below(10) < 6 ? structured(random, aim) : undefined) ?? raw(random, aim);
     titles.push(one.title);
     patches.push(...one.patches);
   }

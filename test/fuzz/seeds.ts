@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -186,6 +187,7 @@ const erofsForms: readonly Form[] = [
   ['inlined tails, full indexes', '-zlz4hc', '-Eztailpacking,legacy-compress'],
   ['chunks', '--chunksize=4096'],
   ['chunk indexes', '--chunksize=4096', '-Eforce-chunk-indexes'],
+  ['chunks with holes, extended inodes', '--chunksize=4096', '-Eforce-inode-extended'],
   ['fragments', '-zlz4hc', '-Eall-fragments'],
   ['shared clusters', '-zlz4hc', '-Ededupe'],
 ];
@@ -194,6 +196,8 @@ function erofs(folder: string): Seed[] {
   if (!has('mkfs.erofs')) return [];
   const tree = makeTree(join(folder, 'tree'), 80);
   addHoles(tree);
+  writeFileSync(join(tree, 'hole'), '');
+  truncateSync(join(tree, 'hole'), 300_000);
   return erofsForms.flatMap(([name, ...options], index) => {
     const file = join(folder, `erofs-${index}.img`);
     try {
