@@ -73,7 +73,8 @@ function traced(argv: readonly string[]): Call[] {
     'strace',
     ['-f', '-qq', '-s', '4096', '-e', 'trace=execve,openat,open', '-o', log, ...argv],
     {
-      env: { PATH: '/usr/bin:/bin' },
+      // Said to be empty, as Node.js would hand it on otherwise, and the coverage be written where nothing may be opened.
+      env: { PATH: '/usr/bin:/bin', NODE_V8_COVERAGE: '' },
       timeout: 60_000,
     },
   );
