@@ -312,7 +312,7 @@ export const sampleNodes: Readonly<Record<string, SampleNode>> = {
       ...deployed('qemu-se', qemu('').replace('vmlinux.container', 'kata-containers-se.img')),
       ...deployed('fc', hypervisor('firecracker', '/srv/kata/fc.img')),
       [`${optImages}/kata-containers.img`]: guest('3.21.0'),
-      [`${optImages}/kata-containers-initrd.img`]: { link: '/home/runner/work/kata-alpine-3.18.initrd' },
+      [`${optImages}/kata-containers-initrd.img`]: { link: '/home/builder/out/kata-alpine-3.18.initrd' },
       [`${optImages}/kata-containers-se.img`]: Buffer.alloc(4096, 0x5a),
       '/srv/kata/fc.img': 'this is no image',
       '/etc/containerd/config.toml': 'version = 3\n[plugins\n',
