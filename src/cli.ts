@@ -7,20 +7,19 @@
 
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from 'citty';
 import { check, type Request } from './check.ts';
-import { type Config, describeConfig, type Loaded, loadConfig, type Override } from './config.ts';
+import { type Config, describeConfig, environmentOverride, type Loaded, loadConfig, type Override } from './config.ts';
 import { Problem, Usage } from './errors.ts';
+import { answer, firstDeadline, grace, hooks } from './hook.ts';
 import type { Host } from './host/host.ts';
 import { resolvePath, rootedHost } from './host/rooted.ts';
 import { codes, findingKinds } from './judge/findings.ts';
 import { whyNotCovered } from './judge/protocol.ts';
-import { latin1, utf8 } from './read/bytes.ts';
 import { readImage } from './read/image.ts';
 import { type CompletedCommand, completionScript, shells } from './report/completion.ts';
 import { imagesJson, reportJson } from './report/json.ts';
 import { printable } from './report/printable.ts';
 import { protocolJson, protocolText } from './report/protocol.ts';
 import { explainText, imageText, reportText } from './report/text.ts';
-import { parseAptHook } from './require/apt.ts';
 import type { Transaction } from './require/transaction.ts';
 import { parseRange, parseVersion, type Version } from './version.ts';
 
@@ -28,15 +27,6 @@ export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undet
 
 declare const KATA_CHECK_VERSION: string | undefined;
 export const programVersion = typeof KATA_CHECK_VERSION === 'undefined' ? '0.0.0' : KATA_CHECK_VERSION;
-
-/** The package managers that have a hook. */
-const hookNames = ['apt'] as const;
-/** What a hook is told by its package manager: thousands of lines at the most, some 200 bytes each. */
-const hookInputLimit = 64 * 1024 * 1024;
-/** Before the configuration is read, in milliseconds: as the configuration's own default. */
-const firstDeadline = 20_000;
-/** Between the deadline of every single step and the end of the whole program, in milliseconds: time to say what happened. */
-const grace = 2000;
 
 type Option = ArgsDef[string] & { readonly isRepeatable?: boolean; readonly values?: readonly string[] };
 type Options = Readonly<Record<string, Option>>;
@@ -154,7 +144,13 @@ const commands: readonly Command[] = [
     },
     run: runImage,
   },
-  { name: 'hook', description: 'what package managers call: apt', positional: 'NAME', options: common, run: runHook },
+  {
+    name: 'hook',
+    description: `what package managers call: ${hooks.map(({ name }) => name).join(', ')}`,
+    positional: 'NAME [ARGS…]',
+    options: common,
+    run: runHook,
+  },
   {
     name: 'protocol',
     description: 'how the agent protocol changed; compare OLD NEW: between .proto files',
@@ -280,14 +276,6 @@ function rootOf(host: Host, parsed: Parsed): { root: string; rooted: Host } {
   return { root, rooted: root === '' ? host : rootedHost(host, root) };
 }
 
-function environmentOverride(host: Host): Override {
-  return {
-    from: 'the environment',
-    mode: host.environment('KATA_CHECK_MODE') || undefined,
-    allow: (host.environment('KATA_CHECK_ALLOW') ?? '').split(',').filter((code) => code !== ''),
-  };
-}
-
 function statusFor(verdict: string, findings: readonly { readonly severity: string; readonly code: string }[]): number {
   if (verdict !== 'block') return exitStatus.goAhead;
   const isProven = findings.some(({ severity, code }) => severity === 'block' && code.startsWith('KC10'));
@@ -380,38 +368,14 @@ async function runImage(context: Context): Promise<number> {
 async function runHook(context: Context): Promise<number> {
   const { host, positionals } = context;
   const [name, ...rest] = positionals;
-  if (!hookNames.some((known) => known === name))
-    throw new Usage(name === undefined ? 'which hook?' : `no hook for ${name}`);
-  if (rest.length > 0) throw new Usage(`hook apt takes no argument: ${rest[0]}`);
-  if (host.environment('KATA_CHECK_MODE') === 'off') return exitStatus.goAhead;
-  const start = host.now();
-  host.endAt(start + firstDeadline + grace, exitStatus.failure);
-  const descriptor = Number(/^[0-9]{1,4}$/.exec(host.environment('APT_HOOK_INFO_FD') ?? '0')?.[0] ?? Number.NaN);
-  if (Number.isNaN(descriptor)) throw new Usage('APT_HOOK_INFO_FD is no descriptor');
-  const bytes = await host.readDescriptor(descriptor, hookInputLimit, start + firstDeadline);
-  const transaction = parseAptHook(utf8(bytes) ?? latin1(bytes));
-  if (transaction.changes.length === 0) return exitStatus.goAhead;
-  const rooted = transaction.root === '' ? host : rootedHost(host, transaction.root);
-  const override: Override = { from: "apt's options", mode: transaction.mode ?? undefined, allow: transaction.allow };
-  const loaded = loadConfig(rooted, undefined, [environmentOverride(host), override]);
-  const { config } = loaded;
-  if (config.mode.value === 'off') return switchedOff(context, config);
-  const request: Request = {
-    root: transaction.root,
-    transaction,
-    to: null,
-    requires: undefined,
-    images: [],
-    config,
-    deadline: start + config.deadline.value * 1000,
-  };
-  host.endAt(request.deadline + grace, exitStatus.failure);
-  const report = await check(host, rooted, request);
-  const concerns = report.state.runtimes.length > 0 || report.state.images.length > 0;
-  // Somebody who installs something else need not hear of a mistake in this configuration each time.
-  if (concerns) tell(host, context, loaded, [...loaded.mistakes, ...report.warnings]);
-  host.write(2, reportText(report, { color: isColored(host, context, 2), manager: 'apt' }, true));
-  return statusFor(report.verdict, report.findings);
+  const hook = hooks.find((known) => known.name === name);
+  if (hook === undefined) throw new Usage(name === undefined ? 'which hook?' : `no hook for ${name}`);
+  const report = await answer(host, hook, rest, {
+    color: isColored(host, context, 2),
+    tell: (loaded, warnings) => tell(host, context, loaded, warnings),
+    statusOf: (report) => (report === 'failure' ? exitStatus.failure : statusFor(report.verdict, report.findings)),
+  });
+  return report === null ? exitStatus.goAhead : statusFor(report.verdict, report.findings);
 }
 
 /** A release as people write it: 3.12 is 3.12.0. Throws Usage for what the history does not cover. */
@@ -469,7 +433,11 @@ async function runCompletion({ host, positionals }: Context): Promise<number> {
   const [name, ...rest] = positionals;
   const shell = shells.find((known) => known === name);
   if (shell === undefined || rest.length > 0) throw new Usage(`which shell? one of ${shells.join(', ')}`);
-  const words: Readonly<Record<string, readonly string[]>> = { hook: hookNames, explain: codes, completion: shells };
+  const words: Readonly<Record<string, readonly string[]>> = {
+    hook: hooks.map(({ name }) => name),
+    explain: codes,
+    completion: shells,
+  };
   const described = [{ ...main, name: '' }, ...commands].map(
     ({ name: command, description, options }): CompletedCommand => ({
       name: command,

@@ -62,6 +62,14 @@ export interface Override {
   readonly strict?: boolean;
 }
 
+export function environmentOverride(host: Host): Override {
+  return {
+    from: 'the environment',
+    mode: host.environment('KATA_CHECK_MODE') || undefined,
+    allow: (host.environment('KATA_CHECK_ALLOW') ?? '').split(',').filter((code) => code !== ''),
+  };
+}
+
 export interface Loaded {
   readonly config: Config;
   /** What was not understood: each with its place. By hand this is wrong use, in a hook a warning. */

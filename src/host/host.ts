@@ -81,8 +81,17 @@ export interface Host {
   run(argv: readonly string[], options: RunOptions): Promise<Completed>;
   /** As `run`, but yields standard output as it comes, each piece good only until the next one is asked for; a non-zero status throws Io at the end. Leaving the loop early kills the program. */
   stream(argv: readonly string[], options: RunOptions): AsyncIterable<Uint8Array>;
-  /** All of an inherited descriptor until its end. Throws Io, LimitExceeded (deadline, or over `limit` bytes). */
-  readDescriptor(descriptor: number, limit: number, deadline: number): Promise<Uint8Array>;
+  /**
+   * What comes on an inherited descriptor, piece by piece, until its end. Leaving the loop early closes nothing that matters.
+   * `deadline` may be Infinity. Throws Io, LimitExceeded (deadline, or over `limit` bytes).
+   */
+  input(descriptor: number, limit: number, deadline: number): AsyncIterable<Uint8Array>;
+
+  /**
+   * Puts a small file with this text and these permission bits in the place of an old one, at once: whoever reads sees the one or the other. Its folder is
+   * made when it is missing (one level, 0o755). No symlink is followed to it. Throws NotFound, Io.
+   */
+  replaceFile(path: string, text: string, mode: number): void;
 
   isTerminal(descriptor: 1 | 2): boolean;
   /** Writes all of the text; an error (a closed pipe, a full disk) is ignored, as there is nobody left to tell. */
@@ -97,6 +106,28 @@ const kindNames: Readonly<Record<FileKind, string>> = {
   device: 'a device',
   other: 'a FIFO or socket',
 };
+
+/** All of an inherited descriptor until its end. Throws as `Host.input`. */
+export async function readAll(host: Host, descriptor: number, limit: number, deadline: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of host.input(descriptor, limit, deadline)) pieces.push(piece);
+  return concatenated(pieces);
+}
+
+export function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+/** Where `replaceFile` writes first: beside the file, under a name that no other run uses. */
+export function besidePath(path: string, number: number): string {
+  return `${path}.new-${number.toString(36)}`;
+}
 
 /** What `open` throws for anything but a regular file. */
 export function notRegular(path: string, kind: FileKind): Io {

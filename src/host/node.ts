@@ -8,11 +8,15 @@ import {
   createReadStream,
   fstatSync,
   lstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
   readSync,
+  renameSync,
+  rmSync,
   type Stats,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
@@ -20,6 +24,7 @@ import { constants as system } from 'node:os';
 import { isatty } from 'node:tty';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
 import {
+  besidePath,
   type Completed,
   cleanEnvironment,
   type File,
@@ -292,43 +297,64 @@ class NodeHost implements Host {
     if (status !== 0) throw new Io(`${argv[0]} failed with status ${status}: ${stderr.trim()}`);
   }
 
-  async readDescriptor(descriptor: number, limit: number, deadline: number): Promise<Uint8Array> {
+  async *input(descriptor: number, limit: number, deadline: number): AsyncGenerator<Uint8Array> {
     const name = `descriptor ${descriptor}`;
     const stats = attempt(name, () => fstatSync(descriptor));
-    const chunks: Uint8Array[] = [];
     let total = 0;
-    const take = (chunk: Uint8Array): void => {
+    const counted = (chunk: Uint8Array): Uint8Array => {
       total += chunk.length;
       if (total > limit) throw new LimitExceeded(`${name}: more than ${limit} bytes`);
-      chunks.push(chunk);
+      return chunk;
     };
     if (stats.isFIFO() || stats.isSocket() || isatty(descriptor)) {
       const socket = new Socket({ fd: descriptor, readable: true, writable: false });
       let expired = false;
-      const timer = setTimeout(
-        () => {
-          expired = true;
-          socket.destroy();
-        },
-        Math.max(0, deadline - this.now()),
-      );
+      const timer = Number.isFinite(deadline)
+        ? setTimeout(
+            () => {
+              expired = true;
+              socket.destroy();
+            },
+            Math.max(0, deadline - this.now()),
+          )
+        : undefined;
       try {
-        for await (const chunk of socket) take(chunk as Uint8Array);
+        for await (const chunk of socket) yield counted(chunk as Uint8Array);
       } catch (error) {
         if (!expired) throw error instanceof LimitExceeded ? error : failure(error, name);
       } finally {
         clearTimeout(timer);
       }
       if (expired) throw new LimitExceeded(`${name}: did not end before the deadline`);
-    } else {
-      for (;;) {
-        const chunk = new Uint8Array(65536);
-        const count = attempt(name, () => readSync(descriptor, chunk));
-        if (count === 0) break;
-        take(chunk.subarray(0, count));
-      }
+      return;
     }
-    return Buffer.concat(chunks);
+    for (;;) {
+      const chunk = new Uint8Array(65536);
+      const count = attempt(name, () => readSync(descriptor, chunk));
+      if (count === 0) return;
+      yield counted(chunk.subarray(0, count));
+    }
+  }
+
+  replaceFile(path: string, text: string, mode: number): void {
+    const folder = path.slice(0, path.lastIndexOf('/'));
+    const beside = besidePath(path, process.pid);
+    try {
+      mkdirSync(folder, { mode: 0o755 });
+    } catch (error) {
+      const problem = failure(error, folder);
+      if (!problem.message.endsWith('EEXIST')) throw problem;
+    }
+    attempt(path, () => {
+      rmSync(beside, { force: true });
+      try {
+        writeFileSync(beside, text, { flag: 'wx', mode });
+        renameSync(beside, path);
+      } catch (error) {
+        rmSync(beside, { force: true });
+        throw error;
+      }
+    });
   }
 
   isTerminal(descriptor: 1 | 2): boolean {

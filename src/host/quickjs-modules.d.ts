@@ -32,7 +32,14 @@ declare module 'os' {
   export const SIGTERM: number;
   export const SIGPIPE: number;
   export const WNOHANG: number;
-  export function open(path: string, flags: number): number;
+  export const O_WRONLY: number;
+  export const O_CREAT: number;
+  export const O_EXCL: number;
+  export function open(path: string, flags: number, mode?: number): number;
+  export function write(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
+  export function mkdir(path: string, mode: number): number;
+  export function rename(from: string, to: string): number;
+  export function remove(path: string): number;
   export function close(descriptor: number): number;
   export function seek(descriptor: number, offset: number, whence: number): number;
   export function read(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;

@@ -9,8 +9,10 @@ import * as std from 'std';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
 import { gunzip } from './gunzip.ts';
 import {
+  besidePath,
   type Completed,
   cleanEnvironment,
+  concatenated,
   type File,
   type FileKind,
   findProgram,
@@ -28,6 +30,7 @@ const SIGKILL = 9;
 const ENOENT = 2;
 const ENOTDIR = 20;
 const EINTR = 4;
+const EEXIST = 17;
 
 /** One read of a pipe at the most, in bytes. */
 const chunkSize = 262144;
@@ -50,14 +53,15 @@ function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-function concatenated(chunks: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+/** UTF-8, which QuickJS has no encoder for. */
+function encoded(text: string): Uint8Array {
+  const bytes = unescape(encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd')));
+  return Uint8Array.from(bytes, (byte) => byte.charCodeAt(0));
+}
+
+/** Of this process; QuickJS does not tell it otherwise. Without /proc a number of no other run's, probably. */
+function ownNumber(): number {
+  return Number(os.readlink('/proc/self')[0]) || Math.floor(os.now() * 1000);
 }
 
 function kindOf(mode: number): FileKind {
@@ -123,7 +127,7 @@ class QuickJsFile implements File {
 class Reader {
   readonly #descriptor: number;
   readonly #name: string;
-  readonly #timer: object;
+  #timer: object | undefined;
   readonly #buffer = new Uint8Array(chunkSize);
   #reject: ((error: Error) => void) | undefined;
   #isLate = false;
@@ -133,6 +137,7 @@ class Reader {
   constructor(descriptor: number, name: string, deadline: number) {
     this.#descriptor = descriptor;
     this.#name = name;
+    if (!Number.isFinite(deadline)) return;
     this.#timer = os.setTimeout(
       () => {
         this.#isLate = true;
@@ -177,7 +182,7 @@ class Reader {
   /** A timer that is left would keep the program from ending. */
   close(): void {
     os.setReadHandler(this.#descriptor, null);
-    os.clearTimeout(this.#timer);
+    if (this.#timer !== undefined) os.clearTimeout(this.#timer);
   }
 }
 
@@ -388,21 +393,48 @@ class QuickJsHost implements Host {
     if (status !== 0) throw new Io(`${argv[0]} failed with status ${status}: ${stderr.trim()}`);
   }
 
-  async readDescriptor(descriptor: number, limit: number, deadline: number): Promise<Uint8Array> {
+  async *input(descriptor: number, limit: number, deadline: number): AsyncGenerator<Uint8Array> {
     const name = `descriptor ${descriptor}`;
-    const chunks: Uint8Array[] = [];
     let total = 0;
     const reader = new Reader(descriptor, name, deadline);
     try {
       for (;;) {
         const chunk = await reader.next();
-        if (chunk.length === 0) return concatenated(chunks);
+        if (chunk.length === 0) return;
         total += chunk.length;
         if (total > limit) throw new LimitExceeded(`${name}: more than ${limit} bytes`);
-        chunks.push(chunk.slice());
+        yield chunk.slice();
       }
     } finally {
       reader.close();
+    }
+  }
+
+  replaceFile(path: string, text: string, mode: number): void {
+    const folder = path.slice(0, path.lastIndexOf('/'));
+    const made = os.mkdir(folder, 0o755);
+    if (made < 0 && made !== -EEXIST) throw failure(-made, folder);
+    const beside = besidePath(path, ownNumber());
+    os.remove(beside);
+    const descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode);
+    if (descriptor < 0) throw failure(-descriptor, path);
+    const bytes = encoded(text);
+    let done = 0;
+    while (done < bytes.length) {
+      const count = os.write(descriptor, bytes.buffer, done, bytes.length - done);
+      if (count === -EINTR) continue;
+      if (count < 0) {
+        os.close(descriptor);
+        os.remove(beside);
+        throw failure(-count, path);
+      }
+      done += count;
+    }
+    os.close(descriptor);
+    const renamed = os.rename(beside, path);
+    if (renamed < 0) {
+      os.remove(beside);
+      throw failure(-renamed, path);
     }
   }
 

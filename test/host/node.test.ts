@@ -3,17 +3,20 @@ import {
   chmodSync,
   closeSync,
   constants,
+  lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   symlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Io, LimitExceeded, NotFound } from '../../src/errors.ts';
+import { besidePath, readAll } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { run, temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';
@@ -436,8 +439,8 @@ const descriptors: readonly [rule: string, open: () => number, expected: string]
 ];
 
 for (const [rule, open, expected] of descriptors) {
-  test(`readDescriptor: ${rule}`, async () => {
-    const bytes = await host.readDescriptor(open(), megabyte, late());
+  test(`input: ${rule}`, async () => {
+    const bytes = await readAll(host, open(), megabyte, late());
     assert.is(Buffer.from(bytes).toString(), expected);
   });
 }
@@ -453,9 +456,9 @@ const badDescriptors: readonly [rule: string, open: () => number, kind: Kind, sa
 
 for (const [rule, open, kind, said] of badDescriptors) {
   test(
-    `readDescriptor refuses: ${rule}`,
+    `input refuses: ${rule}`,
     async () => {
-      const error = await failure(() => host.readDescriptor(open(), megabyte, soon()));
+      const error = await failure(() => readAll(host, open(), megabyte, soon()));
       assert.instance(error, kind, `${error}`);
       assert.match(error.message, said);
     },
@@ -464,16 +467,47 @@ for (const [rule, open, kind, said] of badDescriptors) {
 }
 
 test(
-  'readDescriptor refuses: a pipe over the limit that goes on',
+  'input refuses: a pipe over the limit that goes on',
   async () => {
     const descriptor = openSync(at('fifo'), 'r+');
     writeSync(descriptor, 'x'.repeat(2000));
-    const error = await failure(() => host.readDescriptor(descriptor, 1999, late()));
+    const error = await failure(() => readAll(host, descriptor, 1999, late()));
     assert.instance(error, LimitExceeded);
     assert.match(error.message, /more than 1999 bytes$/);
   },
   { timeout: 60 },
 );
+
+const replacements: readonly [rule: string, prepare: (path: string) => void][] = [
+  ['a new file', () => {}],
+  ['an old one, and its permissions', (path) => writeFileSync(path, 'a much longer old text', { mode: 0o666 })],
+  ['a symlink, and not what it leads to', (path) => symlinkSync(at('target'), path)],
+  ['what an interrupted run left beside it', (path) => writeFileSync(besidePath(path, process.pid), 'half')],
+];
+
+for (const [rule, prepare] of replacements) {
+  test(`replaceFile: ${rule}`, () => {
+    const path = join(temporaryFolder(), 'made/state.json');
+    writeFileSync(at('target'), 'untouched');
+    if (rule !== 'a new file') {
+      mkdirSync(dirname(path));
+      prepare(path);
+    }
+    host.replaceFile(path, 'Zeile – ✓\n', 0o640);
+    assert.is(readFileSync(path, 'utf8'), 'Zeile – ✓\n');
+    assert.is(lstatSync(path).mode & 0o170777, 0o100640);
+    assert.equal(readdirSync(dirname(path)), ['state.json']);
+    assert.is(readFileSync(at('target'), 'utf8'), 'untouched');
+  });
+}
+
+test('replaceFile refuses, and leaves nothing: a folder that cannot be made, and a directory in the place of the file', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'state.json'));
+  assert.instance(await failure(() => host.replaceFile(join(folder, 'state.json'), 'x', 0o600)), Io);
+  assert.instance(await failure(() => host.replaceFile('/proc/kata-check/state.json', 'x', 0o600)), NotFound);
+  assert.equal(readdirSync(folder), ['state.json']);
+});
 
 test('write: all of a long text into a pipe, and no complaint when nobody reads', () => {
   const program = at('writer.mjs');

@@ -575,7 +575,8 @@ function closed(asked: string[]): Host {
     readLink: refuse('readLink'),
     run: refuse('run'),
     stream: refuse('stream'),
-    readDescriptor: refuse('readDescriptor'),
+    input: refuse('input'),
+    replaceFile: refuse('replaceFile'),
   };
 }
 
