@@ -5,6 +5,7 @@
 import type { ImageFacts } from '../read/image.ts';
 import { isInRange, type Version, type VersionRange } from '../version.ts';
 import { type Code, type Fact, type Finding, findingKind, type Severity, severities } from './findings.ts';
+import { type Manager, managerOf } from './managers.ts';
 import { type Policy, severityOf } from './policy.ts';
 import { type Comparison, compareProtocols, consequenceOf, whyNotCovered } from './protocol.ts';
 
@@ -395,7 +396,7 @@ function remedyFor(
       : image.incoming !== null
         ? `, or keep the guest image that is installed`
         : '';
-  const commands = manager === 'apt' ? aptCommands(runtime, image) : [];
+  const commands = commandsOf(managerOf(manager), runtime, image);
   return { text: `install a guest image with an agent ${wanted}${keep}; drain the node before`, commands };
 }
 
@@ -405,15 +406,16 @@ function oneLine(text: string): string {
 }
 
 /** With the other package, where there is one that stays; else without what comes. */
-function aptCommands(runtime: Runtime, image: Image): string[] {
+function commandsOf(manager: Manager | undefined, runtime: Runtime, image: Image): string[] {
   // A runtime that no package owns is named by its path.
   const runtimePackage = runtime.name.startsWith('/') ? null : runtime.name;
   const known = (names: readonly (string | null)[]): string[] => [...new Set(names.filter((name) => name !== null))];
   const comes = known([runtime.isIncoming ? runtimePackage : null, image.incoming === null ? null : image.package]);
   const all = known([...comes, runtimePackage, image.package]);
-  if (comes.length === 0) return [];
-  const [command, names] = comes.length === 1 && all.length === 2 ? ['apt-get install', all] : ['apt-mark hold', comes];
-  return [`${command} ${names.map(shellWord).join(' ')}`];
+  if (manager === undefined || comes.length === 0) return [];
+  const isHalf = comes.length === 1 && all.length === 2;
+  const command = isHalf ? manager.install(all.map(shellWord)) : manager.hold(comes.map(shellWord));
+  return command === null ? [] : [command];
 }
 
 /** A path or a name as a shell takes it. */

@@ -6,6 +6,7 @@
 import type { Report } from '../check.ts';
 import { type Fact, type Finding, type FindingKind, findingKind } from '../judge/findings.ts';
 import { imageFact, runtimeFact } from '../judge/judge.ts';
+import { managerOf } from '../judge/managers.ts';
 import type { ImageFacts } from '../read/image.ts';
 import { printable } from './printable.ts';
 import { needsTable, noteText, remoteText, tableText, wrap } from './table.ts';
@@ -53,10 +54,8 @@ function heading(finding: Finding, options: TextOptions): string {
 }
 
 export function overrideFor(code: string, manager: string | null): string {
-  const configured = `allow[] = ${code}  in /etc/kata-check.conf`;
-  return manager === 'apt'
-    ? `apt -o KataCheck::Allow=${code} …   or  ${configured}`
-    : `--allow ${code}   or  ${configured}`;
+  const once = managerOf(manager)?.override(code) ?? `--allow ${code}`;
+  return `${once}   or  allow[] = ${code}  in /etc/kata-check.conf`;
 }
 
 function findingText(finding: Finding, options: TextOptions): string {

@@ -245,6 +245,7 @@ test('colours are only where they are asked for, and take nothing from the words
 
 const overrides: readonly [manager: string | null, expected: string][] = [
   ['apt', 'apt -o KataCheck::Allow=KC104 …   or  allow[] = KC104  in /etc/kata-check.conf'],
+  ['dpkg', 'KATA_CHECK_ALLOW=KC104 dpkg …   or  allow[] = KC104  in /etc/kata-check.conf'],
   ['the installation', '--allow KC104   or  allow[] = KC104  in /etc/kata-check.conf'],
   [null, '--allow KC104   or  allow[] = KC104  in /etc/kata-check.conf'],
 ];
