@@ -1,7 +1,7 @@
 /*
  * The module `native` of the native program: what QuickJS's own `os` lacks. `Inflater` decompresses gzip with the system's libz,
  * which takes half the time of the gzip program; libz is looked for when it is wanted, so that the program needs libc only.
- * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. Interface of libz: its zlib.h, whose
+ * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a file. Interface of libz: its zlib.h, whose
  * struct z_stream has been the same since 1.0.
  */
 
@@ -122,10 +122,19 @@ static JSValue widen_pipe(JSContext *context, JSValueConst this, int count, JSVa
   return JS_UNDEFINED;
 }
 
+/* isZero(buffer, from, to): whether every byte is zero. The first is, and each is like the one before it. */
+static JSValue is_zero(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned length;
+  uint8_t *bytes = range(context, arguments, &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  return JS_NewBool(context, length == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0));
+}
+
 static const JSCFunctionListEntry methods[] = { JS_CFUNC_DEF("step", 6, inflater_step) };
 static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("inflater", 0, make_inflater),
   JS_CFUNC_DEF("widenPipe", 2, widen_pipe),
+  JS_CFUNC_DEF("isZero", 3, is_zero),
 };
 
 static int fill_module(JSContext *context, JSModuleDef *module) {

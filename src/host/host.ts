@@ -31,13 +31,21 @@ export interface File {
   close(): void;
 }
 
+/** A file without a name: only who has it open can reach it, and it is gone with the process, however that ends. */
+export interface TemporaryFile extends File {
+  /** Bytes written so far. */
+  readonly size: number;
+  /** At the end; a piece of nothing but zeros may become a hole. Throws Io (a full disk). */
+  write(bytes: Uint8Array): void;
+}
+
 export interface RunOptions {
   /** When the program and all its children are killed, on the `now()` clock. */
   readonly deadline: number;
   /** How many bytes of output are taken before the program is killed. */
   readonly outputLimit: number;
-  /** What the program reads: nothing, or a file from `offset` (bytes) to its end. */
-  readonly input?: { readonly file: string; readonly offset: number };
+  /** What the program reads: nothing, or an open file of this host from `offset` (bytes) to its end. One program at a time. */
+  readonly input?: { readonly file: File; readonly offset: number };
 }
 
 export interface Completed {
@@ -66,6 +74,8 @@ export interface Host {
   open(path: string): File;
   /** The whole of a small file, also of one under /proc, decoded as UTF-8. Throws NotFound, Io, LimitExceeded (over `limit` bytes). */
   readText(path: string, limit: number): string;
+  /** A new, empty one, for this user only. `name`: what messages call it. Throws Io. */
+  temporaryFile(name: string): TemporaryFile;
   /** Names without `.` and `..`, in no order. Throws NotFound, Io. */
   readDirectory(path: string): string[];
   /** Throws NotFound, Io. */
@@ -133,6 +143,9 @@ export function besidePath(path: string, number: number): string {
 export function notRegular(path: string, kind: FileKind): Io {
   return new Io(`${path}: is ${kindNames[kind]}, not a regular file`);
 }
+
+/** Where temporary files may be large; not the caller's TMPDIR, which is of whoever called the package manager. */
+export const temporaryDirectories = ['/var/tmp', '/tmp'];
 
 /** Never the caller's PATH: a hook runs as root with whatever environment the user had. */
 export const programDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];

@@ -2,6 +2,7 @@
  * The host on Node.js. execa is imported only when a program is run: its import costs more than a whole check.
  */
 
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -9,18 +10,22 @@ import {
   fstatSync,
   lstatSync,
   mkdirSync,
+  open,
   openSync,
+  read,
   readdirSync,
   readlinkSync,
   readSync,
   renameSync,
   rmSync,
   type Stats,
+  unlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants as system } from 'node:os';
+import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
 import {
@@ -34,6 +39,8 @@ import {
   notRegular,
   type RunOptions,
   type Status,
+  type TemporaryFile,
+  temporaryDirectories,
 } from './host.ts';
 
 /** Kept of a program's error output, in bytes: enough for a message, too little to flood a log. */
@@ -76,19 +83,24 @@ function openFile(path: string): { descriptor: number; size: number } {
 
 class NodeFile implements File {
   readonly path: string;
-  readonly size: number;
-  readonly #descriptor: number;
+  readonly descriptor: number;
+  protected length: number;
 
-  constructor(path: string) {
+  constructor(path: string, { descriptor, size } = openFile(path)) {
     this.path = path;
-    ({ descriptor: this.#descriptor, size: this.size } = openFile(path));
+    this.descriptor = descriptor;
+    this.length = size;
+  }
+
+  get size(): number {
+    return this.length;
   }
 
   read(offset: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {
-      const count = attempt(this.path, () => readSync(this.#descriptor, bytes, done, length - done, offset + done));
+      const count = attempt(this.path, () => readSync(this.descriptor, bytes, done, length - done, offset + done));
       if (count === 0) throw new Io(`${this.path}: ends at byte ${offset + done}, before byte ${offset + length}`);
       done += count;
     }
@@ -96,8 +108,52 @@ class NodeFile implements File {
   }
 
   close(): void {
-    closeSync(this.#descriptor);
+    closeSync(this.descriptor);
   }
+}
+
+const zeros = Buffer.alloc(65536);
+
+class NodeTemporaryFile extends NodeFile implements TemporaryFile {
+  constructor(name: string) {
+    super(name, { descriptor: openUnnamed(), size: 0 });
+  }
+
+  write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += zeros.length) {
+      const piece = bytes.subarray(at, at + zeros.length);
+      // The last byte of a hole is written, as it may be that of the file.
+      if (zeros.compare(piece, 0, piece.length, 0, piece.length) === 0) {
+        this.length += piece.length - 1;
+        this.#put(piece.subarray(-1));
+      } else this.#put(piece);
+    }
+  }
+
+  #put(piece: Uint8Array): void {
+    for (let done = 0; done < piece.length; ) {
+      const { length } = this;
+      const count = attempt(this.path, () => writeSync(this.descriptor, piece, done, piece.length - done, length));
+      done += count;
+      this.length += count;
+    }
+  }
+}
+
+/** Its name is taken away at once, before anything is in it. */
+function openUnnamed(): number {
+  let problem: Error | undefined;
+  for (const directory of temporaryDirectories) {
+    const path = `${directory}/kata-check-${randomBytes(12).toString('hex')}`;
+    try {
+      const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+      unlinkSync(path);
+      return descriptor;
+    } catch (error) {
+      problem = new Io(`no temporary file in ${directory}: ${(error as NodeJS.ErrnoException).code}`);
+    }
+  }
+  throw problem ?? new Io('no place for a temporary file');
 }
 
 /** Process groups that are running now, so that an interrupt ends them with us. */
@@ -137,6 +193,15 @@ function releaseInterrupts(): void {
   process.off('SIGTERM', interrupted);
 }
 
+/** The stream closes its descriptor when it is destroyed, whatever `autoClose` says; this one is the file's. */
+const withoutClose = { open, read, close: (_: number, done: (error: null) => void) => done(null) };
+
+/** Leaves the file open, and its position as it is. */
+function inputOf({ file, offset }: NonNullable<RunOptions['input']>): Readable {
+  if (!(file instanceof NodeFile)) throw new Io(`${file.path}: not a file of this host`);
+  return createReadStream('', { fd: file.descriptor, start: offset, fs: withoutClose });
+}
+
 async function* runProgram(
   host: Host,
   argv: readonly string[],
@@ -148,7 +213,7 @@ async function* runProgram(
   if (rest.some((argument) => argument.includes('\0'))) {
     throw new Io(`${name} could not be run: an argument holds a zero byte`);
   }
-  const input = options.input === undefined ? undefined : openFile(options.input.file);
+  const input = options.input === undefined ? undefined : inputOf(options.input);
   const { execa } = await import('execa');
   // Before the program begins: a signal that comes while it does would end us alone.
   catchInterrupts();
@@ -162,9 +227,7 @@ async function* runProgram(
     encoding: 'buffer',
     stdout: 'pipe',
     stderr: 'pipe',
-    ...(input === undefined
-      ? { stdin: 'ignore' }
-      : { input: createReadStream('', { fd: input.descriptor, start: options.input?.offset ?? 0 }) }),
+    ...(input === undefined ? { stdin: 'ignore' } : { input }),
   });
   const leader = subprocess.pid;
   const late = `${name} did not end before the deadline`;
@@ -237,6 +300,10 @@ class NodeHost implements Host {
 
   open(path: string): File {
     return new NodeFile(path);
+  }
+
+  temporaryFile(name: string): TemporaryFile {
+    return new NodeTemporaryFile(name);
   }
 
   readText(path: string, limit: number): string {

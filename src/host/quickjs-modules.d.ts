@@ -22,6 +22,10 @@ declare module 'os' {
     ino: number;
   }
   export const O_RDONLY: number;
+  export const O_RDWR: number;
+  export const O_WRONLY: number;
+  export const O_CREAT: number;
+  export const O_EXCL: number;
   export const S_IFMT: number;
   export const S_IFREG: number;
   export const S_IFDIR: number;
@@ -32,17 +36,17 @@ declare module 'os' {
   export const SIGTERM: number;
   export const SIGPIPE: number;
   export const WNOHANG: number;
-  export const O_WRONLY: number;
-  export const O_CREAT: number;
   export const O_EXCL: number;
   export function open(path: string, flags: number, mode?: number): number;
   export function write(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
   export function mkdir(path: string, mode: number): number;
   export function rename(from: string, to: string): number;
+  export function dup(descriptor: number): number;
   export function remove(path: string): number;
   export function close(descriptor: number): number;
   export function seek(descriptor: number, offset: number, whence: number): number;
   export function read(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
+  export function write(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
   export function readdir(path: string): [string[], number];
   export function readlink(path: string): [string, number];
   export function lstat(path: string): [Stat | null, number];
@@ -87,6 +91,8 @@ declare module 'native' {
   }
   /** Null where the system has no libz. */
   export function inflater(): Inflater | null;
+  /** Whether all bytes from..to of the buffer are zero. */
+  export function isZero(buffer: ArrayBufferLike, from: number, to: number): boolean;
   export function widenPipe(descriptor: number, bytes: number): void;
 }
 

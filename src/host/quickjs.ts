@@ -20,6 +20,8 @@ import {
   notRegular,
   type RunOptions,
   type Status,
+  type TemporaryFile,
+  temporaryDirectories,
 } from './host.ts';
 
 /** Linux values that `os` does not name; the same on x86_64, aarch64, s390x and ppc64le. */
@@ -39,6 +41,8 @@ const pipeSize = 1048576;
 /** A program that goes on writing little is left alone for so many milliseconds, from so many reads on. */
 const breath = 1;
 const readsBeforeBreath = 4;
+/** Of a temporary file, in bytes: so much of zeros becomes a hole. */
+const holeSize = 65536;
 /** Kept of a program's error output, in bytes: enough for a message, too little to flood a log. */
 const stderrLimit = 4096;
 
@@ -93,23 +97,31 @@ function openFile(path: string): number {
 
 class QuickJsFile implements File {
   readonly path: string;
-  readonly size: number;
-  readonly #descriptor: number;
+  protected readonly descriptor: number;
+  protected length: number;
 
-  constructor(path: string) {
+  constructor(path: string, descriptor = openFile(path)) {
     this.path = path;
-    this.#descriptor = openFile(path);
-    this.size = os.seek(this.#descriptor, 0, SEEK_END);
-    if (this.size < 0) throw failure(-this.size, path);
+    this.descriptor = descriptor;
+    this.length = os.seek(descriptor, 0, SEEK_END);
+    if (this.length < 0) throw failure(-this.length, path);
+  }
+
+  get size(): number {
+    return this.length;
+  }
+
+  /** A descriptor with a position of its own, at `offset`, to be closed by the caller. */
+  another(offset: number): number {
+    return positioned(openFile(this.path), offset, this.path);
   }
 
   read(offset: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
-    const position = os.seek(this.#descriptor, offset, SEEK_SET);
-    if (position < 0) throw failure(-position, this.path);
+    positioned(this.descriptor, offset, this.path);
     let done = 0;
     while (done < length) {
-      const count = os.read(this.#descriptor, bytes.buffer, done, length - done);
+      const count = os.read(this.descriptor, bytes.buffer, done, length - done);
       if (count === -EINTR) continue;
       if (count < 0) throw failure(-count, this.path);
       if (count === 0) throw new Io(`${this.path}: ends at byte ${offset + done}, before byte ${offset + length}`);
@@ -119,8 +131,89 @@ class QuickJsFile implements File {
   }
 
   close(): void {
-    os.close(this.#descriptor);
+    os.close(this.descriptor);
   }
+}
+
+/** `os.read` and `os.write` count from where the descriptor stands, and all that share it stand there. */
+function positioned(descriptor: number, offset: number, path: string): number {
+  const position = os.seek(descriptor, offset, SEEK_SET);
+  if (position < 0) throw failure(-position, path);
+  return descriptor;
+}
+
+class QuickJsTemporaryFile extends QuickJsFile implements TemporaryFile {
+  /** Opened a second time while it had a name: what a program reads must not move where this process reads and writes. */
+  readonly #forPrograms: number;
+
+  constructor(name: string) {
+    const [descriptor, forPrograms] = openUnnamed();
+    super(name, descriptor);
+    this.#forPrograms = forPrograms;
+  }
+
+  override another(offset: number): number {
+    const descriptor = os.dup(this.#forPrograms);
+    if (descriptor < 0) throw failure(-descriptor, this.path);
+    return positioned(descriptor, offset, this.path);
+  }
+
+  write(bytes: Uint8Array): void {
+    const end = bytes.byteOffset + bytes.length;
+    for (let from = bytes.byteOffset; from < end; from += holeSize) {
+      const to = Math.min(end, from + holeSize);
+      // The last byte of a hole is written, as it may be that of the file.
+      const isHole = native.isZero(bytes.buffer, from, to);
+      if (isHole) this.length += to - 1 - from;
+      this.#put(bytes.buffer, isHole ? to - 1 : from, to);
+    }
+  }
+
+  #put(buffer: ArrayBufferLike, from: number, to: number): void {
+    positioned(this.descriptor, this.length, this.path);
+    for (let at = from; at < to; ) {
+      const count = os.write(this.descriptor, buffer, at, to - at);
+      if (count === -EINTR) continue;
+      if (count < 0) throw failure(-count, this.path);
+      at += count;
+      this.length += count;
+    }
+  }
+
+  override close(): void {
+    os.close(this.#forPrograms);
+    super.close();
+  }
+}
+
+/** Twice the same file, for all and for reading. Its name is taken away at once, before anything is in it. */
+function openUnnamed(): [descriptor: number, forReading: number] {
+  let problem: Error | undefined;
+  for (const directory of temporaryDirectories) {
+    const path = `${directory}/kata-check-${randomName()}`;
+    const descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600);
+    if (descriptor < 0) {
+      problem = new Io(`no temporary file in ${directory}: ${std.strerror(-descriptor)}`);
+      continue;
+    }
+    const forReading = os.open(path, os.O_RDONLY);
+    os.remove(path);
+    if (forReading >= 0) return [descriptor, forReading];
+    os.close(descriptor);
+    problem = failure(-forReading, path);
+  }
+  throw problem ?? new Io('no place for a temporary file');
+}
+
+/** Without /dev/urandom it can be guessed; even then a file that is there already is not taken. */
+function randomName(): string {
+  const bytes = Uint8Array.from({ length: 12 }, () => Math.floor(Math.random() * 256));
+  const descriptor = os.open('/dev/urandom', os.O_RDONLY);
+  if (descriptor >= 0) {
+    os.read(descriptor, bytes.buffer, 0, bytes.length);
+    os.close(descriptor);
+  }
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Reads what comes on a descriptor, under one deadline, always into the same buffer. */
@@ -200,6 +293,11 @@ function killAll(status: number): never {
   std.exit(status);
 }
 
+function inputOf({ file, offset }: NonNullable<RunOptions['input']>): number {
+  if (!(file instanceof QuickJsFile)) throw new Io(`${file.path}: not a file of this host`);
+  return file.another(offset);
+}
+
 async function* runProgram(
   host: Host,
   argv: readonly string[],
@@ -210,9 +308,8 @@ async function* runProgram(
   const program = findProgram(host, name);
   // os.exec cannot make a process group, so that setsid (util-linux, everywhere) does.
   const setsid = findProgram(host, 'setsid');
-  const input = options.input === undefined ? os.open('/dev/null', os.O_RDONLY) : openFile(options.input.file);
+  const input = options.input === undefined ? os.open('/dev/null', os.O_RDONLY) : inputOf(options.input);
   if (input < 0) throw failure(-input, '/dev/null');
-  if (options.input !== undefined) os.seek(input, options.input.offset, SEEK_SET);
   const stdout = os.pipe();
   const stderr = os.pipe();
   if (stdout === null || stderr === null) throw new Io(`${name} could not be run: no pipe`);
@@ -279,15 +376,14 @@ async function* runProgram(
 /** Instead of the gzip program. Throws as that. */
 async function* gunzipFile(
   inflater: native.Inflater,
-  { file, offset }: NonNullable<RunOptions['input']>,
+  input: NonNullable<RunOptions['input']>,
   options: RunOptions,
 ): AsyncGenerator<Uint8Array> {
-  const descriptor = openFile(file);
+  const descriptor = inputOf(input);
   try {
-    os.seek(descriptor, offset, SEEK_SET);
     const read = (buffer: ArrayBufferLike, at: number, length: number): number => {
       const count = os.read(descriptor, buffer, at, length);
-      if (count < 0) throw failure(-count, file);
+      if (count < 0) throw failure(-count, input.file.path);
       return count;
     };
     yield* gunzip(inflater, read, options, os.now);
@@ -330,6 +426,10 @@ class QuickJsHost implements Host {
 
   open(path: string): File {
     return new QuickJsFile(path);
+  }
+
+  temporaryFile(name: string): TemporaryFile {
+    return new QuickJsTemporaryFile(name);
   }
 
   readText(path: string, limit: number): string {

@@ -59,6 +59,7 @@ export function rootedHost(host: Host, root: string): Host {
     now: () => host.now(),
     endAt: (deadline, status) => host.endAt(deadline, status),
     open: (path) => host.open(inside(path)),
+    temporaryFile: (name) => host.temporaryFile(name),
     readText: (path, limit) => host.readText(inside(path), limit),
     readDirectory: (path) => host.readDirectory(inside(path)),
     readLink: (path) => host.readLink(root + resolvePath(host, root, path, false)),

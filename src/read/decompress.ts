@@ -109,7 +109,7 @@ export async function* decompress(
 ): AsyncGenerator<Uint8Array> {
   try {
     yield* host.stream(compression.argv, {
-      input: { file: source.path, offset: source.offset + offset },
+      input: { file: source.file, offset: source.offset + offset },
       deadline: source.budget.deadline,
       outputLimit: limits.decompressedBytes,
     });

@@ -39,17 +39,17 @@ export class Source {
   readonly length: number;
   /** Where it begins in the file, in bytes. */
   readonly offset: number;
-  readonly #file: File;
+  readonly file: File;
 
   constructor(file: File, budget: Budget, offset = 0, length = file.size - offset) {
-    this.#file = file;
+    this.file = file;
     this.budget = budget;
     this.offset = offset;
     this.length = length;
   }
 
   get path(): string {
-    return this.#file.path;
+    return this.file.path;
   }
 
   /**
@@ -63,7 +63,7 @@ export class Source {
     }
     if (length > limits.readBytes) throw new LimitExceeded(`${what}: ${length} bytes at once are too many`);
     this.budget.spend(length, what);
-    return new Bytes(this.#file.read(this.offset + offset, length), what);
+    return new Bytes(this.file.read(this.offset + offset, length), what);
   }
 
   /** The part from `offset`, `length` bytes long, cut at the end of this one. Throws Corrupt when it begins behind the end. */
@@ -71,6 +71,6 @@ export class Source {
     if (!(offset >= 0 && offset <= this.length)) {
       throw new Corrupt(`${what}: begins at byte ${offset}, behind the end of ${this.path} (${this.length} bytes)`);
     }
-    return new Source(this.#file, this.budget, this.offset + offset, Math.min(length, this.length - offset));
+    return new Source(this.file, this.budget, this.offset + offset, Math.min(length, this.length - offset));
   }
 }

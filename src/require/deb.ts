@@ -104,7 +104,7 @@ async function* memberStream(host: Host, path: string, name: string, deadline: n
     const argv = decompressors[extension];
     if (argv === undefined) throw new Unsupported(`${path}: ${member.name} is compressed in an unknown way`);
     // The stream goes on behind the member; the reader of the tar archive stops before.
-    yield* host.stream(argv, { deadline, outputLimit, input: { file: path, offset: member.offset } });
+    yield* host.stream(argv, { deadline, outputLimit, input: { file, offset: member.offset } });
   } finally {
     file.close();
   }

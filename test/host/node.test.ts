@@ -8,6 +8,9 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  type Stats,
+  statSync,
   symlinkSync,
   writeFileSync,
   writeSync,
@@ -16,7 +19,7 @@ import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Io, LimitExceeded, NotFound } from '../../src/errors.ts';
-import { besidePath, readAll } from '../../src/host/host.ts';
+import { besidePath, readAll, temporaryDirectories } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { run, temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';
@@ -235,27 +238,74 @@ test('run: an argument with a zero byte is an error of ours', async () => {
 });
 
 test('run: input is the file from the offset on', async () => {
-  const input = { file: at('file'), offset: 4 };
-  assert.equal(await shell('cat', { input }), [0, '456789', '']);
-  assert.equal(await shell('cat', { input: { file: at('file'), offset: 10 } }), [0, '', '']);
+  const file = host.open(at('file'));
+  assert.equal(await shell('cat', { input: { file, offset: 4 } }), [0, '456789', '']);
+  assert.equal(await shell('cat', { input: { file, offset: 10 } }), [0, '', '']);
+  assert.equal(await shell('cat', { input: { file, offset: 0 } }), [0, '0123456789', '']);
+  assert.equal(Buffer.from(file.read(2, 3)).toString(), '234');
+  file.close();
 });
 
 test('run: input that is not read does no harm', async () => {
-  assert.equal(await shell('exit 5', { input: { file: at('zeros'), offset: 0 } }), [5, '', '']);
-  assert.equal(await shell('head -c 2 | tr "\\0" x', { input: { file: at('zeros'), offset: 1 } }), [0, 'xx', '']);
+  const file = host.open(at('zeros'));
+  assert.equal(await shell('exit 5', { input: { file, offset: 0 } }), [5, '', '']);
+  assert.equal(await shell('head -c 2 | tr "\\0" x', { input: { file, offset: 1 } }), [0, 'xx', '']);
+  file.close();
 });
 
-const badInputs: readonly [rule: string, file: string, kind: Kind][] = [
-  ['not there', at('none'), NotFound],
-  ['a FIFO', at('fifo'), Io],
-  ['a directory', at('directory'), Io],
-];
-
-for (const [rule, file, kind] of badInputs) {
-  test(`run: bad input: ${rule}`, async () => {
-    assert.instance(await failure(() => shell('cat', { input: { file, offset: 0 } })), kind);
+/** Of this process, by what the kernel says of its descriptors. */
+function unnamed(): Stats[] {
+  return readdirSync('/proc/self/fd').flatMap((name) => {
+    try {
+      const path = `/proc/self/fd/${name}`;
+      return /\/kata-check-[0-9a-f]{24} \(deleted\)$/.test(readlinkSync(path)) ? [statSync(path)] : [];
+    } catch {
+      return [];
+    }
   });
 }
+
+test('temporary files: what was written is read, by this process and by programs, from any place', async () => {
+  const file = host.temporaryFile('a test');
+  assert.is(file.size, 0);
+  file.write(Buffer.from('0123'));
+  file.write(Buffer.from('456789').subarray(0, 6));
+  assert.equal([file.size, file.path], [10, 'a test']);
+  assert.equal(await shell('cat', { input: { file, offset: 4 } }), [0, '456789', '']);
+  assert.is(Buffer.from(file.read(2, 3)).toString(), '234');
+  file.write(Buffer.from('ab'));
+  assert.is(Buffer.from(file.read(8, 4)).toString(), '89ab');
+  assert.match((await failure(() => file.read(8, 5))).message, /^a test: ends at byte 12/);
+  file.close();
+});
+
+test('temporary files: zeros become a hole, and the file is as long as what was written', async () => {
+  const file = host.temporaryFile('a test');
+  const zeros = Buffer.alloc(3 * megabyte);
+  file.write(Buffer.from('begin'));
+  file.write(zeros);
+  file.write(Buffer.from('end'));
+  file.write(zeros);
+  assert.is(file.size, 6 * megabyte + 8);
+  assert.is(Buffer.from(file.read(3 * megabyte + 3, 7)).toString(), '\0\0end\0\0');
+  assert.equal(await shell('wc -c', { input: { file, offset: 0 } }), [0, `${6 * megabyte + 8}\n`, '']);
+  assert.ok(file.read(6 * megabyte, 8).every((byte) => byte === 0));
+  assert.ok(unnamed().every(({ blocks }) => blocks * 512 < megabyte));
+  file.close();
+});
+
+test('temporary files: they have no name, and are for this user only', () => {
+  const named = (): string[] =>
+    temporaryDirectories.flatMap((path) => readdirSync(path).filter((name) => /^kata-check-[0-9a-f]{24}$/.test(name)));
+  const before = named();
+  const file = host.temporaryFile('a test');
+  assert.equal(named(), before);
+  assert.equal(
+    unnamed().map(({ mode, nlink }) => [mode & 0o777, nlink]),
+    [[0o600, 0]],
+  );
+  file.close();
+});
 
 test('run: the error output is cut at 4096 bytes and the program goes on', async () => {
   const [status, stdout, stderr] = await shell('yes error | head -c 300000 >&2; echo done');
