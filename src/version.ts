@@ -3,7 +3,7 @@
  *
  * Agents and programs: `X.Y.Z[-alphaN|-rcN][-<40 hex commit>][-dirty]`, `v` in front allowed, `git describe` tails too.
  * Vendors: `3.19.1.kata3`, `3.15.0.aks0`, `3.2.0.azl5`. Packages: `1:3.2.0-1`, `1.7.0~alpha1+git.717a30b-29`,
- * `1.5.0.git+3dd4c9f-41`, `3.21.0-1.fc41`. What is not of these forms is undefined: "unknown", never a mismatch.
+ * `1.5.0.git+3dd4c9f-41`, `3.21.0-1.fc41`, `3.21.0^git4a1b-1`. What is not of these forms is undefined: "unknown", never a mismatch.
  */
 
 // Not the whole of semver: what is loaded at start is paid on every run of apt.
@@ -33,7 +33,7 @@ const grammar = new RegExp(
     // A package writes `~` where a release writes `-`, so that it sorts before the release.
     '(?:[-~](?<stage>alpha|beta|rc)\\.?(?<number>[0-9]{1,9}))?',
     '(?<vendor>\\.[A-Za-z][A-Za-z0-9]*)?',
-    '(?<tail>[-+~.][0-9A-Za-z.+~_-]*)?$',
+    '(?<tail>[-+~^.][0-9A-Za-z.+~^_-]*)?$',
   ].join(''),
 );
 

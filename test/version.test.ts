@@ -39,6 +39,8 @@ const forms: readonly [rule: string, written: string, text: string, commit: stri
   ['a release out of git', '1.5.0.git+3dd4c9f-41', '1.5.0', null, false],
   ['an epoch, a pre-release and git', '2:1.7.0~alpha1+git.717a30b-29', '1.7.0-alpha1', null, false],
   ['an rpm with its release', '3.21.0-1.fc41', '3.21.0', null, false],
+  ['an rpm of what comes after its release', '3.21.0^20240101git4a1b-1.fc41', '3.21.0', null, false],
+  ['an rpm of what comes after a pre-release', '3.21.0~rc1^git1-1', '3.21.0-rc1', null, false],
   ['an rpm of a pre-release', '3.0.0~rc1-1.fc38', '3.0.0-rc1', null, false],
   ['zeros', '0.0.0', '0.0.0', null, false],
   ['numbers of nine digits', '999999999.999999999.999999999', '999999999.999999999.999999999', null, false],

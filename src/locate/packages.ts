@@ -7,17 +7,19 @@ import { NotFound } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
 import { utf8 } from '../read/bytes.ts';
+import { type Declared, declaredByProvides } from './provides.ts';
 
-export interface InstalledPackage {
+export interface InstalledPackage extends Declared {
   readonly name: string;
   readonly version: string;
-  readonly agentRequires: string | null;
-  readonly agentVersion: string | null;
   /** The paths of those asked for that it owns. */
   readonly owns: readonly string[];
 }
 
 const outputLimit = 16 * 1024 * 1024;
+
+/** A line: the name, the version, and the Provides, in which no comma stands. */
+export const rpmFormat = '%{NAME}\\t%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\\t[%{PROVIDENEVRS},]\\n';
 
 /** Where rpm keeps its database: since 4.16 of Fedora 36 and openSUSE, and before. */
 const rpmDatabases = ['/usr/lib/sysimage/rpm', '/var/lib/rpm'];
@@ -120,33 +122,26 @@ async function askRpm(
   names: readonly string[],
   deadline: number,
 ): Promise<InstalledPackage[]> {
-  const format = '%{NAME}\\t%{VERSION}-%{RELEASE}\\t[%{PROVIDENAME} %{PROVIDEVERSION},]\\n';
   const byName = new Map<string, InstalledPackage & { owns: string[] }>();
   const note = (line: string, path: string | null): void => {
     const [name = '', version, provides = ''] = line.split('\t');
     if (version === undefined) return;
-    const provided = new Map(provides.split(',').map((text) => text.split(' ') as [string, string]));
-    const minimum = provided.get('kata-agent-requires(min)');
-    const maximum = provided.get('kata-agent-requires(max)');
-    const range = [minimum && `>=${minimum}`, maximum && `<${maximum}`].filter(Boolean).join(' ');
-    const known = byName.get(name) ?? {
-      name,
-      version,
-      agentRequires: range === '' ? null : range,
-      agentVersion: provided.get('kata-agent') || null,
-      owns: [],
-    };
+    const known = byName.get(name) ?? { name, version, ...declaredByProvides(provides.split(',')), owns: [] };
     if (path !== null) known.owns.push(path);
     byName.set(name, known);
   };
   for (const path of paths) {
-    const answer = await ask(host, ['rpm', '--dbpath', database, '-qf', '--queryformat', format, '--', path], deadline);
+    const answer = await ask(
+      host,
+      ['rpm', '--dbpath', database, '-qf', '--queryformat', rpmFormat, '--', path],
+      deadline,
+    );
     for (const line of answer.split('\n')) note(line, path);
   }
   if (names.length > 0) {
     const answer = await ask(
       host,
-      ['rpm', '--dbpath', database, '-q', '--queryformat', format, '--', ...names],
+      ['rpm', '--dbpath', database, '-q', '--queryformat', rpmFormat, '--', ...names],
       deadline,
     );
     for (const line of answer.split('\n')) note(line, null);

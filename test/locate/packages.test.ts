@@ -264,7 +264,8 @@ function rpmRoot(rpms: readonly Rpm[], database: string): string {
       spec,
       [
         `Name: ${name}`,
-        `Version: ${version}`,
+        ...(version.includes(':') ? [`Epoch: ${version.split(':')[0]}`] : []),
+        `Version: ${version.replace(/^.*:/, '')}`,
         'Release: 1.fc41',
         'Summary: x',
         'License: x',
@@ -280,7 +281,7 @@ function rpmRoot(rpms: readonly Rpm[], database: string): string {
       ].join('\n'),
     );
     run('rpmbuild', '-bb', '--quiet', '--define', `_topdir ${work}`, '--define', '_build_id_links none', spec);
-    const file = join(work, 'RPMS/noarch', `${name}-${version}-1.fc41.noarch.rpm`);
+    const file = join(work, 'RPMS/noarch', `${name}-${version.replace(/^.*:/, '')}-1.fc41.noarch.rpm`);
     run('rpm', '--root', root, '--dbpath', database, '-i', '--justdb', '--nodeps', '--nosignature', file);
   }
   return root;
@@ -300,16 +301,26 @@ for (const database of ['/usr/lib/sysimage/rpm', '/var/lib/rpm']) {
         { name: 'kata-image', version: '3.5.0~rc1', owns: [image], provides: ['kata-agent = 3.5.0'] },
         { name: 'acme-min', version: '1', provides: ['kata-agent-requires(min) = 3.4.0'] },
         { name: 'acme-max', version: '1', provides: ['kata-agent-requires(max) = 3.6.0'] },
+        {
+          name: 'acme-rc',
+          version: '1:3.5.0~rc1',
+          provides: ['kata-agent = 1:3.5.0~rc1-1', 'kata-agent-requires(min) = 3.5.0~rc1'],
+        },
         { name: 'acme-unversioned', version: '1', provides: ['kata-agent', 'kata-agent-requires(min)'] },
       ];
       const paths = ['/none', program, image, '/srv/my image.img'];
-      const names = ['none', 'kata-containers', 'acme-min', 'acme-max', 'acme-unversioned', '--version'];
+      const names = ['none', 'kata-containers', 'acme-min', 'acme-max', 'acme-rc', 'acme-unversioned', '--version'];
       const found = await ask(rpmRoot(rpms, database), paths, names);
       assert.equal(
         found.sort((a, b) => (a.name < b.name ? -1 : 1)),
         [
           plain('acme-max', { version: '1-1.fc41', agentRequires: '<3.6.0' }),
           plain('acme-min', { version: '1-1.fc41', agentRequires: '>=3.4.0' }),
+          plain('acme-rc', {
+            version: '1:3.5.0~rc1-1.fc41',
+            agentRequires: '>=3.5.0-rc1',
+            agentVersion: '1:3.5.0~rc1-1',
+          }),
           plain('acme-unversioned', { version: '1-1.fc41' }),
           plain('kata-containers', {
             version: '3.4.0-1.fc41',
