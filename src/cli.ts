@@ -20,7 +20,7 @@ import { imagesJson, reportJson } from './report/json.ts';
 import { printable } from './report/printable.ts';
 import { protocolJson, protocolText } from './report/protocol.ts';
 import { explainText, imageText, reportText } from './report/text.ts';
-import type { Transaction } from './require/transaction.ts';
+import { packageFiles } from './require/files.ts';
 import { parseRange, parseVersion, type Version } from './version.ts';
 
 export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undetermined: 11 } as const;
@@ -297,8 +297,8 @@ async function runCheck(context: Context): Promise<number> {
   const range = requires === undefined ? undefined : parseRange(requires);
   if (requires !== undefined && range === undefined) throw new Usage(`--requires ${requires} is no range of versions`);
   if (positionals.length > 0 && to !== null) throw new Usage('--to and package files exclude each other');
-  const unknown = positionals.find((path) => !path.endsWith('.deb'));
-  if (unknown !== undefined) throw new Usage(`${unknown} is neither a command nor a .deb`);
+  const unknown = positionals.find((path) => !/\.(?:deb|rpm)$/.test(path));
+  if (unknown !== undefined) throw new Usage(`${unknown} is neither a command nor a .deb or .rpm`);
   const { root, rooted } = rootOf(host, context);
   const options: Override = {
     from: 'the command line',
@@ -313,18 +313,18 @@ async function runCheck(context: Context): Promise<number> {
   if (loaded.mistakes.length > 0) throw new Usage(loaded.mistakes.join('; '));
   const { config } = loaded;
   if (config.mode.value === 'off') return switchedOff(context, config);
-  const transaction: Transaction | null =
-    positionals.length === 0 ? null : packageFiles(positionals.map((path) => absolute(host, path)));
+  const deadline = host.now() + config.deadline.value * 1000;
+  host.endAt(deadline + grace, exitStatus.failure);
+  const paths = positionals.map((path) => absolute(host, path));
   const request: Request = {
     root,
-    transaction,
+    transaction: paths.length === 0 ? null : await packageFiles(host, root, paths, deadline),
     to,
     requires: range,
     images: (context.values.get('image') ?? []).map((path) => absolute(host, path)),
     config,
-    deadline: host.now() + config.deadline.value * 1000,
+    deadline,
   };
-  host.endAt(request.deadline + grace, exitStatus.failure);
   const report = await check(host, rooted, request);
   const status = statusFor(report.verdict, report.findings);
   tell(host, context, loaded, report.warnings);
@@ -332,18 +332,6 @@ async function runCheck(context: Context): Promise<number> {
   else if (!flags.has('quiet'))
     host.write(1, reportText(report, { color: isColored(host, context, 1), manager: null }, false));
   return status;
-}
-
-/** Package files by hand are a transaction that brings them. */
-function packageFiles(paths: readonly string[]): Transaction {
-  const changes = paths.map((archive) => ({
-    name: archive.slice(archive.lastIndexOf('/') + 1).split('_', 1)[0] ?? '',
-    oldVersion: null,
-    newVersion: null,
-    action: 'unpack' as const,
-    archive,
-  }));
-  return { manager: 'the installation', root: '', changes, mode: null, allow: [] };
 }
 
 function switchedOff({ host, flags }: Context, config: Config): number {

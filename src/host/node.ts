@@ -269,6 +269,7 @@ async function* runProgram(
     throw error;
   } finally {
     clearTimeout(timer);
+    input?.destroy();
     if (leader !== undefined) {
       killGroup(leader);
       running.delete(leader);

@@ -36,7 +36,6 @@ declare module 'os' {
   export const SIGTERM: number;
   export const SIGPIPE: number;
   export const WNOHANG: number;
-  export const O_EXCL: number;
   export function open(path: string, flags: number, mode?: number): number;
   export function write(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
   export function mkdir(path: string, mode: number): number;
@@ -46,7 +45,6 @@ declare module 'os' {
   export function close(descriptor: number): number;
   export function seek(descriptor: number, offset: number, whence: number): number;
   export function read(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
-  export function write(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
   export function readdir(path: string): [string[], number];
   export function readlink(path: string): [string, number];
   export function lstat(path: string): [Stat | null, number];

@@ -113,10 +113,13 @@ export const findingKinds = [
   {
     code: 'KC205',
     severity: 'warn',
-    title: 'the incoming guest image does not state its agent version',
+    title: 'the agent in the incoming guest image is not known',
     meaning:
-      'An image package comes in without the field Kata-Agent-Version. Until it is installed nobody can tell whether it fits.',
-    remedy: 'After the installation run `kata-check`. Packagers: declare XB-Kata-Agent-Version.',
+      'An image package comes in that does not state its agent, and the image in it could not be read. Until it is installed nobody ' +
+      'can tell whether it fits.',
+    remedy:
+      'After the installation run `kata-check`. Packagers: declare XB-Kata-Agent-Version in debian/control, or `Provides: kata-agent ' +
+      '= VERSION` in the spec file.',
   },
   {
     code: 'KC301',

@@ -69,11 +69,17 @@ export interface Image {
   readonly usedBy: readonly User[];
   /** The package that owns or brings it. */
   readonly package: string | null;
-  /** It comes with the transaction: what the package states of its agent. */
+  /** It comes with the transaction. */
   readonly incoming: {
     readonly package: string;
+    /** What the package states of its agent. */
     readonly versionText: string | null;
+    /** What it states, else what was read. */
     readonly version: Version | undefined;
+    /** The facts are of the image in the package, and not of the one that it replaces. */
+    readonly isRead: boolean;
+    /** Why nothing was stated and nothing read; null when something was. */
+    readonly problem: string | null;
   } | null;
   /** The package that takes it away. */
   readonly removedBy: string | null;
@@ -186,7 +192,7 @@ function findingsOf(state: State, policy: Policy): Finding[] {
       });
       continue;
     }
-    // It holds no agent and needs none; what comes in its place and states none is taken for the same.
+    // It holds no agent and needs none; what comes in its place and could not be read is taken for the same.
     const isWhole = facts.problem === null || image.incoming !== null;
     if (facts.kind === 'extension' && image.incoming?.version === undefined && isWhole) continue;
     if (image.incoming !== null && image.incoming.version === undefined) {
@@ -195,8 +201,8 @@ function findingsOf(state: State, policy: Policy): Finding[] {
         facts: [{ label: 'incoming', value: image.incoming.package, from: oneLine(facts.path) }],
         consequence:
           stated === null
-            ? 'it carries no field Kata-Agent-Version'
-            : `its field Kata-Agent-Version says ${stated}, which is no version`,
+            ? `its package states no agent, and what it brings could not be read: ${image.incoming.problem ?? 'no version was found'}`
+            : `its package states the agent ${stated}, which is no version`,
         affects,
         remedy: { text: findingKind('KC205').remedy, commands: ['kata-check'] },
       });
@@ -360,15 +366,15 @@ export function runtimeFact(runtime: Runtime): Fact {
 
 export function imageFact(image: Image): Fact {
   const { facts, incoming } = image;
+  const place = facts.partition === null ? facts.filesystem : `${facts.filesystem} in partition ${facts.partition}`;
+  const how = [place, facts.agent?.source].filter((part) => part !== null && part !== undefined).join(', ');
   if (incoming !== null) {
     return {
       label: 'incoming',
       value: `agent ${incoming.version?.text ?? 'unknown'}`,
-      from: oneLine(`${incoming.package}, for ${facts.path}`),
+      from: oneLine(`${incoming.package}, for ${facts.path}`) + (incoming.isRead && how !== '' ? `\n${how}` : ''),
     };
   }
-  const place = facts.partition === null ? facts.filesystem : `${facts.filesystem} in partition ${facts.partition}`;
-  const how = [place, facts.agent?.source].filter((part) => part !== null && part !== undefined).join(', ');
   return {
     label: 'installed',
     value: facts.agent === null ? 'agent unknown' : `agent ${facts.agent.version.text}`,

@@ -36,7 +36,7 @@ export const runtimePrograms: readonly Program[] = [
 ];
 
 /** Where images are when no configuration says so. */
-const usualImages: readonly { readonly prefix: string; readonly path: string }[] = ['/usr', '/opt/kata'].flatMap(
+export const usualImages: readonly { readonly prefix: string; readonly path: string }[] = ['/usr', '/opt/kata'].flatMap(
   (prefix) =>
     ['kata-containers.img', 'kata-containers-initrd.img'].map((name) => ({
       prefix,

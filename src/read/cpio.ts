@@ -25,8 +25,8 @@ import { type FileSystem, type Inode, type InodeKind, pieces, resolve } from './
 import * as limits from './limits.ts';
 import type { Source } from './source.ts';
 
-const headerSize = 110;
-const trailer = 'TRAILER!!!';
+export const headerSize = 110;
+export const trailer = 'TRAILER!!!';
 /** Where each field of eight hexadecimal digits that is used here stands in a header. */
 const field = { inode: 6, mode: 14, links: 38, size: 54, deviceMajor: 62, deviceMinor: 70, nameSize: 94 } as const;
 /** One read of a plain archive: a header and its name, and what small entries follow. */
@@ -347,26 +347,58 @@ for (const [value, character] of [...'0123456789abcdef'].entries()) {
   digits[character.toUpperCase().charCodeAt(0)] = value;
 }
 
-function hexadecimal(header: Uint8Array, offset: number, cursor: Cursor): number {
+function hexadecimal(header: Uint8Array, offset: number, what: string, start: number): number {
   let value = 0;
   for (let at = offset; at < offset + 8; at += 1) {
     const digit = digits[header[at] as number] as number;
-    if (digit < 0) {
-      const start = cursor.position - headerSize;
-      throw new Corrupt(`${cursor.what}: the header at byte ${start} has no hexadecimal digit at its byte ${at}`);
-    }
+    if (digit < 0) throw new Corrupt(`${what}: the header at byte ${start} has no hexadecimal digit at its byte ${at}`);
     value = value * 16 + digit;
   }
   return value;
 }
 
 /** To the next multiple of four. */
-function padding(length: number): number {
+export function padding(length: number): number {
   return (4 - (length % 4)) % 4;
 }
 
 const formatMask = 0xf000;
 const kinds: Readonly<Record<number, InodeKind>> = { 16384: 'directory', 32768: 'file', 40960: 'symlink' };
+
+/** The part of a header that is used. */
+export interface CpioHeader {
+  readonly kind: InodeKind;
+  /** In bytes, as all sizes here. */
+  readonly size: number;
+  /** With the zero byte at its end; behind the name stands padding to `headerSize`. */
+  readonly nameSize: number;
+  /** The same for all names of one file; undefined when it has but one. */
+  readonly identity: string | undefined;
+}
+
+/** `header` begins as `isCpio` says; `what` and `start` are its archive and place in messages. Throws Corrupt. */
+export function parseCpioHeader(header: Uint8Array, what: string, start: number): CpioHeader {
+  const format = hexadecimal(header, field.mode, what, start) & formatMask;
+  const size = hexadecimal(header, field.size, what, start);
+  const nameSize = hexadecimal(header, field.nameSize, what, start);
+  const kind = kinds[format] ?? 'other';
+  let identity: string | undefined;
+  if (kind !== 'directory' && hexadecimal(header, field.links, what, start) > 1) {
+    const fields = [field.deviceMajor, field.deviceMinor, field.inode];
+    identity = [format, ...fields.map((offset) => hexadecimal(header, offset, what, start))].join(':');
+  }
+  if (nameSize < 1 || nameSize > limits.pathBytes) {
+    throw new Corrupt(`${what}: the header at byte ${start} has a name of ${nameSize} bytes`);
+  }
+  return { kind, size, nameSize, identity };
+}
+
+/** The name is a C string: what stands behind its end is none of it. Throws Corrupt. */
+export function cpioName(bytes: Uint8Array, nameSize: number, what: string, start: number): string {
+  const end = bytes.indexOf(0);
+  if (end === -1 || end >= nameSize) throw new Corrupt(`${what}: the name of the header at byte ${start} has no end`);
+  return latin1(bytes.subarray(0, end));
+}
 
 /** Reads one archive, up to its trailer and the padding of that. */
 async function readArchive(cursor: Cursor, tree: Tree, segment: Segment, isFirst = false): Promise<void> {
@@ -383,27 +415,10 @@ async function readArchive(cursor: Cursor, tree: Tree, segment: Segment, isFirst
         throw unknownForm(header.subarray(0, magicSize), `${cursor.what}: byte ${place} of what is in it`, true);
       throw new Corrupt(`${cursor.what}: no cpio header at byte ${place} of the plain stream`);
     }
-    const mode = hexadecimal(header, field.mode, cursor);
-    const size = hexadecimal(header, field.size, cursor);
-    const nameSize = hexadecimal(header, field.nameSize, cursor);
-    const kind = kinds[mode & formatMask] ?? 'other';
-    let identity: string | undefined;
-    if (kind !== 'directory' && hexadecimal(header, field.links, cursor) > 1) {
-      const fields = [field.deviceMajor, field.deviceMinor, field.inode];
-      identity = [mode & formatMask, ...fields.map((offset) => hexadecimal(header, offset, cursor))].join(':');
-    }
-    if (nameSize < 1 || nameSize > limits.pathBytes) {
-      throw new Corrupt(`${cursor.what}: the header at byte ${place} has a name of ${nameSize} bytes`);
-    }
+    const { kind, size, nameSize, identity } = parseCpioHeader(header, cursor.what, place);
     const named = cursor.take(nameSize + padding(headerSize + nameSize));
-    const nameBytes = named instanceof Promise ? await named : named;
-    // The name is a C string: what stands behind its end is none of it.
-    const nameEnd = nameBytes.indexOf(0);
-    if (nameEnd === -1 || nameEnd >= nameSize) {
-      throw new Corrupt(`${cursor.what}: the name of the header at byte ${place} has no end`);
-    }
-    const path = latin1(nameBytes.subarray(0, nameEnd));
-    tree.count(nameEnd);
+    const path = cpioName(named instanceof Promise ? await named : named, nameSize, cursor.what, place);
+    tree.count(path.length);
     if (path === trailer) {
       if (size !== 0) throw new Corrupt(`${cursor.what}: the trailer at byte ${place} has ${size} bytes of content`);
       return;

@@ -71,11 +71,32 @@ function isIgvm(source: Source): boolean {
 
 /** Never throws for what the image is or is not: that is its `problem`. */
 export async function readImage(host: Host, path: string, options: ReadOptions): Promise<ImageFacts> {
-  let facts: ImageFacts = { ...nothing, path, resolvedPath: path };
-  let file: File | undefined;
+  let resolvedPath = path;
+  let file: File;
   try {
-    facts = { ...facts, resolvedPath: resolvePath(host, '', path) };
-    file = host.open(facts.resolvedPath);
+    resolvedPath = resolvePath(host, '', path);
+    file = host.open(resolvedPath);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { ...nothing, path, resolvedPath, problem: { kind: error.kind, message: error.message } };
+  }
+  try {
+    return await readOpenImage(host, file, path, resolvedPath, options);
+  } finally {
+    file.close();
+  }
+}
+
+/** Of a file that is open: its own path is no matter. Likewise. */
+export async function readOpenImage(
+  host: Host,
+  file: File,
+  path: string,
+  resolvedPath: string,
+  options: ReadOptions,
+): Promise<ImageFacts> {
+  let facts: ImageFacts = { ...nothing, path, resolvedPath };
+  try {
     const source = new Source(file, new Budget(host, options.deadline));
     if (source.length === 0) throw new Unsupported(`${path} is empty`);
     if (isInitrd(source)) {
@@ -103,10 +124,8 @@ export async function readImage(host: Host, path: string, options: ReadOptions):
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     // The image is there: what was not found then is the program that decompresses it.
-    const kind = file !== undefined && error.kind === 'not-found' ? 'unsupported' : error.kind;
+    const kind = error.kind === 'not-found' ? 'unsupported' : error.kind;
     return { ...facts, problem: { kind, message: error.message } };
-  } finally {
-    file?.close();
   }
 }
 

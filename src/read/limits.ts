@@ -37,3 +37,11 @@ export const initrdKeptBytes = 4 * 1024 * 1024;
 export const initrdSegments = 16;
 /** Zero bytes in a row between the archives of an initrd. Real padding is up to a block, or a disk's alignment. */
 export const initrdPadding = 64 * 1024 * 1024;
+/** Bytes of one package's payload, unpacked. Kata's own static tarball of 3.x, with all its images, unpacks to some 3 GB. */
+export const payloadBytes = 16 * 1024 * 1024 * 1024;
+/** Members of one package that are kept in mind for their links. Packages of Kata have some hundred. */
+export const packageMembers = 200_000;
+/** Bytes of their names and links. */
+export const packageNameBytes = 32 * 1024 * 1024;
+/** Bytes of guest images written to a temporary file out of one package. One image has 100 to 512 MB, most of it holes. */
+export const packageImageBytes = 2 * 1024 * 1024 * 1024;

@@ -36,7 +36,7 @@ function imageObject(image: ImageFacts, usedBy: readonly string[], incoming: Ima
     offset: image.offset,
     filesystem: image.filesystem,
     compression: image.compression,
-    agent: incoming === null ? fromImage : fromPackage,
+    agent: incoming === null || incoming.isRead ? fromImage : fromPackage,
     kind: image.kind,
     problem: problem === null ? null : { kind: problem.kind, message: printable(problem.message, 1000) },
     usedBy,

@@ -17,14 +17,18 @@ import {
   locateInstallation,
   type Program,
   runtimePrograms,
+  usualImages,
 } from '../locate/installation.ts';
 import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
+import type { Declared } from '../locate/provides.ts';
 import { askProgram, versionInFile } from '../locate/runtimes.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
 import { readImage, readMeasurement } from '../read/image.ts';
 import { parseVerityParameters } from '../read/verity.ts';
 import { parseVersion } from '../version.ts';
-import { type DebFields, debPaths, readDebFields } from './deb.ts';
+import { type IncomingImage, IncomingPayload, type Wanted } from './incoming.ts';
+import type { PackageFields } from './members.ts';
+import { openPackage, type PackageFile } from './package.ts';
 import { requirementOf } from './requirement.ts';
 import { isReinstall, type PackageChange } from './transaction.ts';
 
@@ -39,32 +43,42 @@ interface Incoming {
   readonly change: PackageChange;
   readonly name: string;
   readonly versionText: string | null;
-  readonly fields: DebFields | null;
-  /** Runtime programs and configured images that the installed version owns or the new one brings. */
-  readonly paths: ReadonlySet<string>;
+  /** What it states, by itself or through the package manager; null when that is not known. */
+  readonly declared: Declared | null;
+  /** Runtime programs and configured images that the installed version owns or the new one brings; null when nobody knows. */
+  readonly paths: ReadonlySet<string> | null;
+  /** Null when the package cannot be read. */
+  readonly payload: IncomingPayload | null;
+  /** Why it, or its payload, cannot be read; null when it can. */
+  readonly problem: string | null;
+  /** By which words it states what the runtime needs. */
+  readonly statedBy: string;
   readonly isRuntime: boolean;
   readonly isImage: boolean;
 }
+
+/** Of the time that is left, for what is read out of packages: what is installed is read, and all is told, in the rest. */
+const payloadShare = 0.75;
+
+const nothing: State = {
+  runtimes: [],
+  images: [],
+  configurations: [],
+  unread: [],
+  manager: null,
+  onlyChanges: true,
+  sandboxes: null,
+  measured: [],
+};
 
 /** `host` is the real one, `rooted` the one below `request.root`. Throws Io, LimitExceeded. */
 export async function stateAfter(host: Host, rooted: Host, request: Request): Promise<After> {
   const steps = (request.transaction?.changes ?? []).filter(
     (change) => change.action !== 'configure' && !isReinstall(change),
   );
-  const nothing: After = {
-    state: {
-      runtimes: [],
-      images: [],
-      configurations: [],
-      unread: [],
-      manager: null,
-      onlyChanges: true,
-      sandboxes: null,
-      measured: [],
-    },
-    warnings: [],
-  };
-  if (request.transaction !== null && (steps.length === 0 || !concernsKata(rooted, request, steps))) return nothing;
+  if (request.transaction !== null && (steps.length === 0 || !concernsKata(rooted, request, steps))) {
+    return { state: nothing, warnings: [] };
+  }
 
   // Below another root the environment is somebody else's.
   const chosen = request.root === '' ? host.environment('KATA_CONF_FILE') : undefined;
@@ -72,15 +86,28 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
   const node = new Node(host, rooted, request, installation);
   await node.askPackages(steps);
   const incoming: Incoming[] = [];
-  for (const step of steps) {
-    if (step.action === 'remove' || step.archive === null) continue;
-    const found = await node.examine(step, step.archive);
-    if (found !== undefined) incoming.push(found);
+  try {
+    for (const step of steps) {
+      const found = step.action === 'remove' ? undefined : await node.examine(step);
+      if (found !== undefined) incoming.push(found);
+    }
+    return await assembled(node, installation, request, steps, incoming);
+  } finally {
+    for (const { payload } of incoming) payload?.close();
   }
+}
+
+async function assembled(
+  node: Node,
+  installation: Installation,
+  request: Request,
+  steps: readonly PackageChange[],
+  incoming: readonly Incoming[],
+): Promise<After> {
   const removed = new Set(steps.filter(({ action }) => action === 'remove').map(({ name }) => name));
   // Nothing of Kata comes and nothing goes: no image need be read, and nobody be told of a configuration that was wrong before.
   if (request.transaction !== null && incoming.length === 0 && !node.ownsAnything(removed)) {
-    return { ...nothing, warnings: node.warnings };
+    return { state: nothing, warnings: node.warnings };
   }
   const images = await node.images(incoming, removed);
   const runtimes = await node.runtimes(incoming, removed, images);
@@ -92,8 +119,8 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
       manager: request.transaction?.manager ?? null,
       onlyChanges: request.transaction !== null,
       // Another root is another node, or none: what runs here is not its.
-      sandboxes: request.root === '' ? runningSandboxes(host) : null,
-      measured: measuredImages(rooted, installation, request),
+      sandboxes: request.root === '' ? runningSandboxes(node.host) : null,
+      measured: measuredImages(node.rooted, installation, request),
     },
     warnings: node.warnings,
   };
@@ -140,24 +167,27 @@ function concernsKata(rooted: Host, request: Request, steps: readonly PackageCha
   const { runtimePackages, imagePackages } = request.config;
   const names = new Set([...runtimePackages, ...imagePackages].map(({ value }) => value));
   return (
-    steps.some(({ name }) => names.has(name) || name.includes('kata')) ||
+    steps.some(({ name, declared }) => names.has(name) || name.includes('kata') || declares(declared)) ||
     runtimePrograms.some(({ path }) => rooted.status(path) !== undefined)
   );
 }
 
 class Node {
   readonly warnings: string[] = [];
-  readonly #host: Host;
-  readonly #rooted: Host;
+  readonly host: Host;
+  readonly rooted: Host;
   readonly #request: Request;
   readonly #installation: Installation;
   /** The images to be judged, with the names under which a package can own them. */
-  readonly #images: readonly (ConfiguredImage & { readonly names: readonly string[] })[];
+  readonly #images: readonly (ConfiguredImage & Wanted)[];
+  /** Nothing names an image, and none is there: these are where packages put one. */
+  readonly #isFresh: boolean;
+  readonly #payloadDeadline: number;
   #packages: readonly InstalledPackage[] = [];
 
   constructor(host: Host, rooted: Host, request: Request, installation: Installation) {
-    this.#host = host;
-    this.#rooted = rooted;
+    this.host = host;
+    this.rooted = rooted;
     this.#request = request;
     this.#installation = installation;
     const known = new Map(installation.images.map((image) => [image.path, image]));
@@ -165,6 +195,14 @@ class Node {
       const usedBy = [...(known.get(value)?.usedBy ?? []), { path: from, prefix: null, language: null }];
       known.set(value, { path: value, kind: 'guest', usedBy });
     }
+    this.#isFresh = request.images.length === 0 && known.size === 0 && installation.configurations.length === 0;
+    if (this.#isFresh) {
+      for (const { path, prefix } of usualImages) {
+        known.set(path, { path, kind: 'guest', usedBy: [{ path, prefix, language: null }] });
+      }
+    }
+    const now = host.now();
+    this.#payloadDeadline = now + (request.deadline - now) * payloadShare;
     const chosen = request.images.length > 0 ? request.images : [...known.keys()];
     this.#images = chosen.map((path) => ({
       ...(known.get(path) ?? { path, kind: 'guest', usedBy: [] }),
@@ -181,12 +219,12 @@ class Node {
       ...this.#images.flatMap((image) => image.names),
     ];
     const asked = [...new Set([...names, ...steps.map(({ name }) => name)])];
-    this.#packages = await installedPackages(this.#host, root, [...new Set(paths)], asked, deadline);
+    this.#packages = await installedPackages(this.host, root, [...new Set(paths)], asked, deadline);
   }
 
   /** Undefined when the package has nothing to do with Kata. */
-  async examine(change: PackageChange, archive: string): Promise<Incoming | undefined> {
-    const { config, deadline } = this.#request;
+  async examine(change: PackageChange): Promise<Incoming | undefined> {
+    const { config } = this.#request;
     const isListed = (list: readonly { readonly value: string }[], name: string): boolean =>
       list.some(({ value }) => value === name);
     const installed = this.#packages.find(({ name }) => name === change.name);
@@ -195,54 +233,86 @@ class Node {
       isListed(config.runtimePackages, change.name) ||
       isListed(config.imagePackages, change.name);
     const isKnown =
-      installed !== undefined &&
-      (installed.agentRequires !== null || installed.agentVersion !== null || installed.owns.length > 0);
+      (installed !== undefined && (declares(installed) || installed.owns.length > 0)) || declares(change.declared);
     // An upgrade of something that had nothing to do with Kata still has not; a new package says so in its fields.
     if (!isNamed && !isKnown && change.oldVersion !== null) return undefined;
 
-    let fields: DebFields | null = null;
-    try {
-      fields = await readDebFields(this.#host, archive, deadline);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      if (isNamed || isKnown) this.warnings.push(`the incoming package cannot be read: ${error.message}`);
+    const { file, fields, problem } = await this.#open(change);
+    if (problem !== null && change.archive !== null && (isNamed || isKnown)) {
+      this.warnings.push(`the incoming package cannot be read: ${problem}`);
     }
-    const declares = fields !== null && (fields.agentRequires !== null || fields.agentVersion !== null);
-    if (!isNamed && !isKnown && !declares) return undefined;
-    const name = fields?.package ?? change.name;
+    const declared = fields ?? change.declared ?? null;
+    if (!isNamed && !isKnown && !declares(declared)) return undefined;
+    const name = fields?.name ?? change.name;
     const owned = this.#packages.find((known) => known.name === name)?.owns ?? [];
-    const paths = new Set(owned.length > 0 ? owned : await this.#broughtBy(archive));
+    const payload =
+      file === null
+        ? null
+        : new IncomingPayload(
+            this.rooted,
+            file,
+            this.#images.flatMap(({ names }) => names),
+            this.#payloadDeadline,
+          );
+    const isStated = (declared?.agentVersion ?? null) !== null;
+    const brought =
+      owned.length > 0 ? { paths: new Set(owned), problem } : await this.#broughtBy(file, isStated ? null : payload);
+    const { paths } = brought;
     const isProgram = (path: string): boolean => runtimePrograms.some((program) => program.path === path);
     return {
       change,
       name,
       versionText: change.newVersion ?? fields?.version ?? null,
-      fields,
+      declared,
       paths,
+      payload,
+      problem: problem ?? brought.problem,
+      statedBy: file?.format === 'deb' ? 'its field Kata-Agent-Requires' : 'its Provides kata-agent-requires',
       isRuntime:
-        (fields?.agentRequires ?? null) !== null ||
-        [...paths].some(isProgram) ||
+        (declared?.agentRequires ?? null) !== null ||
+        [...(paths ?? [])].some(isProgram) ||
         isListed(config.runtimePackages, name),
-      isImage:
-        (fields?.agentVersion ?? null) !== null ||
-        [...paths].some((path) => !isProgram(path)) ||
-        isListed(config.imagePackages, name),
+      isImage: isStated || [...(paths ?? [])].some((path) => !isProgram(path)) || isListed(config.imagePackages, name),
     };
   }
 
-  /** Runtime programs and configured images in a package's payload. */
-  async #broughtBy(archive: string): Promise<string[]> {
-    const wanted = new Set([...runtimePrograms.map(({ path }) => path), ...this.#images.flatMap(({ names }) => names)]);
-    const brought: string[] = [];
+  /** Never throws for what the package is. */
+  async #open({
+    archive,
+  }: PackageChange): Promise<Pick<Incoming, 'problem'> & { file: PackageFile | null; fields: PackageFields | null }> {
+    if (archive === null)
+      return { file: null, fields: null, problem: 'the package is not at hand before it is installed' };
     try {
-      for await (const path of debPaths(this.#host, archive, this.#request.deadline)) {
-        if (wanted.has(path)) brought.push(path);
-      }
+      const file = openPackage(this.host, archive, this.#request.deadline);
+      return { file, fields: await file.fields(), problem: null };
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return { file: null, fields: null, problem: error.message };
+    }
+  }
+
+  /** Runtime programs and configured images that the package brings; null when its payload cannot be read. */
+  async #broughtBy(
+    file: PackageFile | null,
+    payload: IncomingPayload | null,
+  ): Promise<Pick<Incoming, 'paths' | 'problem'>> {
+    if (file === null) return { paths: null, problem: null };
+    const wanted = new Set([...runtimePrograms.map(({ path }) => path), ...this.#images.flatMap(({ names }) => names)]);
+    const brought = new Set<string>();
+    try {
+      // A deb is unpacked for its paths, and the images are taken out on the same way.
+      if (payload === null || file.format === 'rpm') for await (const path of file.paths()) note(path);
+      else for (const path of await payload.places()) note(path);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.warnings.push(`the payload of the incoming package cannot be read: ${error.message}`);
+      return { paths: null, problem: error.message };
     }
-    return brought;
+    return { paths: brought, problem: null };
+
+    function note(path: string): void {
+      if (wanted.has(path)) brought.add(path);
+    }
   }
 
   /** Whether one of these packages owns a runtime program or a configured image. */
@@ -251,28 +321,51 @@ class Node {
   }
 
   async images(incoming: readonly Incoming[], removed: ReadonlySet<string>): Promise<Image[]> {
-    const images: Image[] = [];
-    for (const { path, kind, usedBy, names } of this.#images) {
-      const comes = incoming.findLast(({ isImage, paths }) => isImage && names.some((name) => paths.has(name)));
+    const owners = new Map<string, string | null>();
+    const bringers = new Map<string, Incoming>();
+    for (const { path, names } of this.#images) {
       const owner = this.#packages.find(({ owns }) => names.some((name) => owns.includes(name)))?.name ?? null;
-      const versionText = comes?.fields?.agentVersion ?? null;
-      const facts = await readImage(this.#rooted, path, { deadline: this.#request.deadline });
+      owners.set(path, owner);
+      const comes =
+        incoming.findLast(({ isImage, paths }) => isImage && names.some((name) => paths?.has(name))) ??
+        // What nobody can look into is taken to bring the image where packages put theirs.
+        (owner === null && names.some(isUsual)
+          ? incoming.findLast(({ isImage, paths }) => isImage && !paths)
+          : undefined);
+      if (comes !== undefined) bringers.set(path, comes);
+    }
+    const read = await this.#readIncoming(incoming, bringers);
+    const images: Image[] = [];
+    for (const { path, kind, usedBy } of this.#images) {
+      const comes = bringers.get(path);
+      if (comes === undefined && this.#isFresh) continue;
+      const owner = owners.get(path) ?? null;
+      const found = read.get(path);
+      const facts = found?.facts ?? (await readImage(this.rooted, path, { deadline: this.#request.deadline }));
       images.push({
         usedBy,
         package: comes?.name ?? owner,
-        incoming:
-          comes === undefined
-            ? null
-            : {
-                package: `${comes.name} ${comes.versionText ?? ''}`.trim(),
-                versionText,
-                version: versionText === null ? undefined : parseVersion(versionText),
-              },
+        incoming: comes === undefined ? null : incomingImage(comes, found),
         removedBy: comes === undefined && owner !== null && removed.has(owner) ? owner : null,
         facts: { ...facts, ...(kind === 'extension' ? { kind, unknown: null } : {}) },
       });
     }
     return images;
+  }
+
+  /** The images of the packages that do not state their agent. */
+  async #readIncoming(
+    incoming: readonly Incoming[],
+    bringers: ReadonlyMap<string, Incoming>,
+  ): Promise<Map<string, IncomingImage>> {
+    const found = new Map<string, IncomingImage>();
+    for (const comes of incoming) {
+      const wanted = this.#images.filter(({ path, kind }) => kind === 'guest' && bringers.get(path) === comes);
+      if (comes.payload === null || wanted.length === 0 || (comes.declared?.agentVersion ?? null) !== null) continue;
+      for (const [path, image] of await comes.payload.images(wanted)) found.set(path, image);
+      comes.payload.close();
+    }
+    return found;
   }
 
   async runtimes(
@@ -319,10 +412,11 @@ class Node {
     return [this.#unknownRuntime()];
   }
 
-  #incomingRuntime({ name, versionText, fields, paths, change }: Incoming): Runtime {
+  #incomingRuntime({ name, versionText, declared, paths, change, statedBy }: Incoming): Runtime {
     const version = versionText === null ? undefined : parseVersion(versionText);
-    const declared = fields?.agentRequires ?? null;
-    const brought = runtimePrograms.filter(({ path }) => paths.has(path));
+    const requires = declared?.agentRequires ?? null;
+    const installed = this.#packages.find((known) => known.name === name);
+    const brought = runtimePrograms.filter(({ path }) => paths?.has(path));
     const languages = new Set<Language | null>(brought.map(({ language }) => language));
     return {
       name,
@@ -333,11 +427,12 @@ class Node {
       prefix: brought[0]?.prefix ?? null,
       language: languages.size === 1 ? (brought[0]?.language ?? null) : null,
       versionSource: versionText === null ? null : `package ${name}`,
-      replaces: change.oldVersion ?? this.#packages.find((known) => known.name === name)?.version ?? null,
+      replaces: change.oldVersion ?? installed?.version ?? null,
       ...requirementOf({
         option: this.#request.requires,
-        declared: declared === null ? undefined : { text: declared, from: 'its field Kata-Agent-Requires' },
-        isUnread: fields === null,
+        declared: requires === null ? undefined : { text: requires, from: statedBy },
+        // A package that is not at hand is taken to declare a range if the one before did.
+        isUnread: declared === null && (change.archive !== null || (installed?.agentRequires ?? null) !== null),
         version,
         versionText,
         config: this.#request.config,
@@ -389,11 +484,11 @@ class Node {
   ): Promise<Pick<Runtime, 'versionText' | 'versionSource'>> {
     if (owner !== undefined) return { versionText: owner.version, versionSource: `package ${owner.name}` };
     if (this.#request.root === '') {
-      const versionText = await askProgram(this.#host, path, this.#request.deadline);
+      const versionText = await askProgram(this.host, path, this.#request.deadline);
       return { versionText, versionSource: versionText === null ? null : `${path} --version` };
     }
     const file = `${prefix}/VERSION`;
-    const versionText = prefix === '/opt/kata' ? versionInFile(this.#rooted, file) : null;
+    const versionText = prefix === '/opt/kata' ? versionInFile(this.rooted, file) : null;
     return { versionText, versionSource: versionText === null ? null : file };
   }
 
@@ -413,4 +508,25 @@ class Node {
       ...requirementOf({ option: requires, declared: undefined, version: undefined, versionText: null, config }),
     };
   }
+}
+
+function declares(declared: Declared | null | undefined): boolean {
+  return (declared?.agentRequires ?? null) !== null || (declared?.agentVersion ?? null) !== null;
+}
+
+function isUsual(path: string): boolean {
+  return usualImages.some((usual) => usual.path === path);
+}
+
+/** What a package says of the image that it brings, or what was read there. */
+function incomingImage(comes: Incoming, found: IncomingImage | undefined): NonNullable<Image['incoming']> {
+  const versionText = comes.declared?.agentVersion ?? null;
+  const read = found?.facts;
+  return {
+    package: `${comes.name} ${comes.versionText ?? ''}`.trim(),
+    versionText,
+    version: versionText === null ? read?.agent?.version : parseVersion(versionText),
+    isRead: read !== null && read !== undefined,
+    problem: versionText === null ? (found?.problem ?? read?.problem?.message ?? read?.unknown ?? comes.problem) : null,
+  };
 }

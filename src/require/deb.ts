@@ -1,44 +1,35 @@
 /**
- * What a .deb says of itself: the fields of its control file, and the paths it brings. Format: deb(5), an ar archive of
+ * What a .deb says of itself, the fields of its control file, and what it brings. Format: deb(5), an ar archive of
  * `debian-binary`, `control.tar*` and `data.tar*`. dpkg-deb reads it where dpkg is installed; elsewhere it is read here.
  */
 
 import { Corrupt, NotFound, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { Bytes, utf8 } from '../read/bytes.ts';
+import * as limits from '../read/limits.ts';
+import type { Member, PackageFields } from './members.ts';
 import { tarMembers } from './tar.ts';
 
 /** Debian's own longest control files have some 10 kB. */
 const controlLimit = 1024 * 1024;
-/** Of the listing of a package's paths; the largest packages have some MB. */
-const outputLimit = 64 * 1024 * 1024;
 const decompressors: Readonly<Record<string, readonly string[]>> = {
   gz: ['gzip', '-dc'],
   xz: ['xz', '-dc'],
   zst: ['zstd', '-dc'],
 };
 
-export interface DebFields {
-  readonly package: string;
-  readonly version: string;
-  /** Kata-Agent-Requires: the agent versions that the runtime in it works with. */
-  readonly agentRequires: string | null;
-  /** Kata-Agent-Version: the agent in the guest image in it. */
-  readonly agentVersion: string | null;
-}
-
 /** Written by hand, without dpkg-gencontrol, a field keeps the XB- that should have been taken off. */
 const requiresField = /^(?:XB-)?Kata-Agent-Requires$/i;
 const versionField = /^(?:XB-)?Kata-Agent-Version$/i;
 
 /** Throws NotFound, Corrupt (not a .deb), Unsupported, Io, LimitExceeded. */
-export async function readDebFields(host: Host, path: string, deadline: number): Promise<DebFields> {
+export async function readDebFields(host: Host, path: string, deadline: number): Promise<PackageFields> {
   const fields = parseControl(await readControl(host, path, deadline));
   const value = (name: RegExp): string | null => fields.find(([key]) => name.test(key))?.[1] ?? null;
   const name = value(/^Package$/i);
   const version = value(/^Version$/i);
   if (name === null || version === null) throw new Corrupt(`${path}: its control file names no package or no version`);
-  return { package: name, version, agentRequires: value(requiresField), agentVersion: value(versionField) };
+  return { name, version, agentRequires: value(requiresField), agentVersion: value(versionField) };
 }
 
 export function parseControl(text: string): [name: string, value: string][] {
@@ -68,19 +59,13 @@ async function readControl(host: Host, path: string, deadline: number): Promise<
   throw new Corrupt(`${path}: holds no control file`);
 }
 
-/** Every path that the package brings, absolute. Throws as `readDebFields`. */
-export async function* debPaths(host: Host, path: string, deadline: number): AsyncGenerator<string> {
-  for await (const member of tarMembers(dataStream(host, path, deadline), path)) {
-    yield `/${utf8(fromMember(member.path)) ?? member.path}`;
-  }
-}
-
-function fromMember(path: string): Uint8Array {
-  return Uint8Array.from(path, (character) => character.charCodeAt(0));
+/** What the package brings. Throws as `readDebFields`. */
+export function debMembers(host: Host, path: string, deadline: number): AsyncGenerator<Member> {
+  return tarMembers(dataStream(host, path, deadline), path);
 }
 
 async function* dataStream(host: Host, path: string, deadline: number): AsyncGenerator<Uint8Array> {
-  const limit = { deadline, outputLimit: Number.MAX_SAFE_INTEGER };
+  const limit = { deadline, outputLimit: limits.payloadBytes };
   try {
     yield* host.stream(['dpkg-deb', '--fsys-tarfile', path], limit);
   } catch (error) {
@@ -104,7 +89,7 @@ async function* memberStream(host: Host, path: string, name: string, deadline: n
     const argv = decompressors[extension];
     if (argv === undefined) throw new Unsupported(`${path}: ${member.name} is compressed in an unknown way`);
     // The stream goes on behind the member; the reader of the tar archive stops before.
-    yield* host.stream(argv, { deadline, outputLimit, input: { file, offset: member.offset } });
+    yield* host.stream(argv, { deadline, outputLimit: limits.payloadBytes, input: { file, offset: member.offset } });
   } finally {
     file.close();
   }

@@ -1,130 +1,98 @@
 /**
- * The members of a tar stream, for what packages hold. Format: POSIX ustar, with GNU's long names ("L", "K") and pax paths ("x").
- * Numbers are octal, or base-256 when the first bit is set. Not read: sparse members, multi-volume archives.
+ * The members of a tar stream, for what packages hold. Format: POSIX ustar, with GNU's long names ("L", "K") and pax headers ("x").
+ * Numbers are octal, or base-256 when the first bit is set. Not read: what sparse members hold, multi-volume archives.
  */
 
 import { Corrupt, LimitExceeded } from '../errors.ts';
 import { Bytes, latin1 } from '../read/bytes.ts';
+import { Content, type Member, PieceReader } from './members.ts';
 
 const blockSize = 512;
 /** A name longer than what Linux can open is no use, and pax headers hold little else. */
 const headerLimit = 65536;
 
-export interface TarMember {
-  /** As a byte string, without `./` or `/` in front. */
-  readonly path: string;
-  readonly type: 'file' | 'directory' | 'symlink' | 'hardlink' | 'other';
-  /** In bytes. */
-  readonly size: number;
-  /** Of a link. */
-  readonly target: string;
-  /** All of the content; to be called before the next member is asked for. Throws LimitExceeded over `limit` bytes. */
-  content(limit: number): Promise<Uint8Array>;
-}
+/** Of a sparse member in GNU's old form: 21 pieces to a block. A file of a terabyte could have some thousands. */
+const sparseBlockLimit = 10_000;
 
-const types: Readonly<Record<string, TarMember['type']>> = {
+const types: Readonly<Record<string, Member['type']>> = {
   '0': 'file',
   '\0': 'file',
   '7': 'file',
   '1': 'hardlink',
   '2': 'symlink',
   '5': 'directory',
+  S: 'sparse',
 };
 
-/** Takes exactly so many bytes as are asked for out of pieces of any size. */
-class Reader {
-  readonly #pieces: AsyncIterator<Uint8Array>;
-  #rest: Uint8Array = new Uint8Array(0);
-  position = 0;
-
-  constructor(pieces: AsyncIterable<Uint8Array>) {
-    this.#pieces = pieces[Symbol.asyncIterator]();
-  }
-
-  async close(): Promise<void> {
-    await this.#pieces.return?.();
-  }
-
-  /** Calls `use` with the next `length` bytes in pieces; false when the stream ends before. */
-  async take(length: number, use: (piece: Uint8Array) => void): Promise<boolean> {
-    let left = length;
-    while (left > 0) {
-      if (this.#rest.length === 0) {
-        const next = await this.#pieces.next();
-        if (next.done === true) return false;
-        this.#rest = next.value;
-      }
-      const piece = this.#rest.subarray(0, left);
-      this.#rest = this.#rest.subarray(piece.length);
-      this.position += piece.length;
-      left -= piece.length;
-      use(piece);
-    }
-    return true;
-  }
-
-  async exactly(length: number, what: string): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
-    let at = 0;
-    const isWhole = await this.take(length, (piece) => {
-      bytes.set(piece, at);
-      at += piece.length;
-    });
-    if (!isWhole) throw new Corrupt(`${what}: the archive breaks off at byte ${this.position}`);
-    return bytes;
-  }
-
-  async skip(length: number, what: string): Promise<void> {
-    if (!(await this.take(length, () => {})))
-      throw new Corrupt(`${what}: the archive breaks off at byte ${this.position}`);
-  }
-}
-
 /** `what` names the archive in messages. Leaving the loop early ends the stream. Throws Corrupt, LimitExceeded. */
-export async function* tarMembers(pieces: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<TarMember> {
-  const reader = new Reader(pieces);
-  let longName: string | undefined;
-  let longTarget: string | undefined;
+export async function* tarMembers(pieces: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Member> {
+  const reader = new PieceReader(pieces, what);
+  let extended: Extended = {};
   try {
     for (;;) {
       const place = `${what}, byte ${reader.position}`;
-      const header = new Bytes(await reader.exactly(blockSize, what), place);
+      const header = new Bytes(await reader.exactly(blockSize), place);
       if (header.data.every((byte) => byte === 0)) return;
-      const size = number(header, 124, 12);
+      const size = extended.size ?? number(header, 124, 12);
       const padding = (blockSize - (size % blockSize)) % blockSize;
-      const type = header.latin1(156, 1);
-      if (type === 'L' || type === 'K' || type === 'x' || type === 'g') {
+      const letter = header.latin1(156, 1);
+      if (letter === 'L' || letter === 'K' || letter === 'x' || letter === 'g') {
         if (size > headerLimit) throw new LimitExceeded(`${place}: a header of ${size} bytes`);
-        const text = latin1(await reader.exactly(size, place));
+        extended = { ...extended, ...extensions(letter, latin1(await reader.exactly(size, place)), place) };
         await reader.skip(padding, place);
-        if (type === 'L') longName = text.split('\0', 1)[0];
-        else if (type === 'K') longTarget = text.split('\0', 1)[0];
-        else if (type === 'x') {
-          longName = paxValue(text, 'path') ?? longName;
-          longTarget = paxValue(text, 'linkpath') ?? longTarget;
-        }
         continue;
       }
+      if (letter === 'S') await skipSparseMap(reader, header, place);
       const prefix = header.latin1(257, 6) === 'ustar\0' ? terminated(header, 345, 155) : '';
-      const name = longName ?? (prefix === '' ? '' : `${prefix}/`) + terminated(header, 0, 100);
-      let left = size;
+      const name = extended.path ?? (prefix === '' ? '' : `${prefix}/`) + terminated(header, 0, 100);
+      const type = types[letter] ?? 'other';
+      const content = new Content(reader, size, place);
       yield {
         path: name.replace(/^(\.?\/+)+/, ''),
-        type: types[type] ?? 'other',
+        type: extended.isSparse === true && type === 'file' ? 'sparse' : type,
         size,
-        target: longTarget ?? terminated(header, 157, 100),
-        content: async (limit) => {
-          if (size > limit) throw new LimitExceeded(`${place}: ${size} bytes, more than ${limit}`);
-          left = 0;
-          return reader.exactly(size, place);
-        },
+        target: extended.target ?? terminated(header, 157, 100),
+        identity: null,
+        content: (limit) => content.all(limit),
+        pieces: () => content.pieces(),
       };
-      await reader.skip(left + padding, place);
-      longName = undefined;
-      longTarget = undefined;
+      await reader.skip(content.left + padding, place);
+      extended = {};
     }
   } finally {
     await reader.close();
+  }
+}
+
+/** What headers of their own say of the member behind them. */
+interface Extended {
+  readonly path?: string;
+  readonly target?: string;
+  readonly size?: number;
+  readonly isSparse?: boolean;
+}
+
+function extensions(letter: 'L' | 'K' | 'x' | 'g', text: string, place: string): Extended {
+  const [first = ''] = text.split('\0', 1);
+  if (letter === 'L') return { path: first };
+  if (letter === 'K') return { target: first };
+  if (letter === 'g') return {};
+  const [path, target, size] = ['path', 'linkpath', 'size'].map((key) => paxValue(text, key));
+  if (size !== undefined && !/^[0-9]{1,15}$/.test(size)) throw new Corrupt(`${place}: a size of ${size.slice(0, 40)}`);
+  return {
+    ...(path === undefined ? {} : { path }),
+    ...(target === undefined ? {} : { target }),
+    ...(size === undefined ? {} : { size: Number(size) }),
+    ...(/^[0-9]+ GNU\.sparse\./m.test(text) ? { isSparse: true } : {}),
+  };
+}
+
+/** GNU's old form: the map of what is no hole goes on in blocks behind the header, as long as each says so. */
+async function skipSparseMap(reader: PieceReader, header: Bytes, place: string): Promise<void> {
+  let goesOn = header.u8(482) !== 0;
+  for (let count = 0; goesOn; count += 1) {
+    if (count === sparseBlockLimit) throw new LimitExceeded(`${place}: a map of more than ${count} blocks`);
+    goesOn = (await reader.exactly(blockSize, place))[504] !== 0;
   }
 }
 

@@ -2,6 +2,8 @@
  * What a package manager is about to do. Every adapter turns its input into one of these and nothing more.
  */
 
+import type { Declared } from '../locate/provides.ts';
+
 export interface PackageChange {
   readonly name: string;
   /** Before; null when it was not installed, or when the manager does not say. */
@@ -9,8 +11,10 @@ export interface PackageChange {
   /** After; null when it is removed, or when only the archive says. */
   readonly newVersion: string | null;
   readonly action: 'unpack' | 'configure' | 'remove';
-  /** The .deb or .rpm that comes in. */
+  /** The .deb or .rpm that comes in; null when the manager does not say where it is, or has not fetched it yet. */
   readonly archive: string | null;
+  /** What the manager itself says that the incoming package declares; absent or null when it does not. */
+  readonly declared?: Declared | null;
 }
 
 export interface Transaction {

@@ -15,7 +15,7 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['an option given twice', ['--to', '3.4.0', '--to', '3.5.0'], /--to is given twice\n/],
   ['a bad range', ['--requires', '>>1'], /--requires >>1 is no range of versions\n/],
   ['a bad version', ['--to', 'newest'], /--to newest is no version/],
-  ['a word that is no command', ['chekc'], /chekc is neither a command nor a \.deb\n/],
+  ['a word that is no command', ['chekc'], /chekc is neither a command nor a \.deb or \.rpm\n/],
   ['a bad mode', ['--mode', 'maybe'], /--mode is one of block, warn, off, not maybe\n/],
   ['an unknown code to allow', ['--allow', 'KC999'], /the command line: KC999 is no finding/],
   ['a bad choice of colours', ['--color', 'red'], /--color is one of auto, always, never/],

@@ -109,9 +109,25 @@ function incomingImage(
   const version = stated === null ? undefined : parseVersion(stated);
   return image(
     installed,
-    { incoming: { package: 'kata-containers-image 3.5.0-1', versionText: stated, version } },
+    {
+      incoming: {
+        package: 'kata-containers-image 3.5.0-1',
+        versionText: stated,
+        version,
+        isRead: false,
+        problem: null,
+      },
+    },
     facts,
   );
+}
+
+/** Read out of the package, in place of what is there. */
+function readImage(agent: string | null, facts: Partial<ImageFacts> = {}): Image {
+  const { facts: read } = image(agent, {}, facts);
+  const problem = read.problem?.message ?? read.unknown;
+  const package_ = { package: 'kata-containers-image 3.5.0-1', versionText: null };
+  return { ...image(agent, {}, facts), incoming: { ...package_, version: read.agent?.version, isRead: true, problem } };
 }
 
 const absent = { problem: { kind: 'not-found', message: `${imagePath}: no such file or directory` } } as const;
@@ -198,6 +214,11 @@ const rows: readonly Row[] = [
     ['KC204 warn', 'KC201 warn'],
   ],
   ['the incoming image does not say', [runtime('3.4.0')], [incomingImage(null)], ['KC205 warn']],
+  ['it does not say, and was read', [runtime('3.4.0')], [readImage('3.4.0')], []],
+  ['and does not fit', [runtime('3.4.0', { declares: '>=3.5.0' })], [readImage('3.4.0')], ['KC101 block']],
+  ['and is an extension', [runtime('3.4.0')], [readImage(null, extension)], []],
+  ['and cannot be read', [runtime('3.4.0')], [readImage(null, corrupt)], ['KC205 warn']],
+  ['and names no agent', [runtime('3.4.0')], [readImage(null, { unknown: 'no word of it' })], ['KC205 warn']],
   ['what it says is no version', [runtime('3.4.0')], [incomingImage('latest')], ['KC205 warn']],
   ['an extension image needs no agent', [runtime('3.4.0')], [image(null, {}, extension)], []],
   ['an incoming one states none', [runtime('3.4.0')], [incomingImage(null, null, extension)], []],
@@ -509,11 +530,15 @@ test('a rule says what it does not know, and nothing of a declaration', () => {
 });
 
 const consequences: readonly [rule: string, image: Image, said: string][] = [
-  ['a package without the field', incomingImage(null), 'it carries no field Kata-Agent-Version'],
+  [
+    'a package without the field',
+    incomingImage(null),
+    'its package states no agent, and what it brings could not be read: no version was found',
+  ],
   [
     'a package with another word in it',
     incomingImage('latest'),
-    'its field Kata-Agent-Version says latest, which is no version',
+    'its package states the agent latest, which is no version',
   ],
   [
     'an image that tells why',

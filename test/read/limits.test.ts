@@ -6,9 +6,11 @@ import { suite } from '../suite.ts';
 
 const test = suite('limits');
 const folder = join(import.meta.dirname, '../../src/read');
-const readers = readdirSync(folder)
-  .filter((name) => name !== 'limits.ts')
-  .map((name) => readFileSync(join(folder, name), 'utf8'));
+const readers = [folder, join(folder, '../require')].flatMap((path) =>
+  readdirSync(path)
+    .filter((name) => name !== 'limits.ts')
+    .map((name) => readFileSync(join(path, name), 'utf8')),
+);
 const source = readFileSync(join(folder, 'limits.ts'), 'utf8');
 
 for (const [name, value] of Object.entries(limits)) {

@@ -255,6 +255,8 @@ test('an image that comes in has the agent that its package states, not the one 
               package: 'kata-image 3.5.0-1',
               versionText: stated,
               version: stated === null ? undefined : parseVersion(stated),
+              isRead: false,
+              problem: null,
             },
           }),
         ],
@@ -262,6 +264,14 @@ test('an image that comes in has the agent that its package states, not the one 
     ).images[0].agent;
   assert.equal(states('3.5.0'), { version: '3.5.0', commit: null, source: 'package', path: 'kata-image 3.5.0-1' });
   assert.is(states(null), null);
+});
+
+test('an image that was read out of a package is described as it is there', () => {
+  const version = whole.agent?.version;
+  const incoming = { package: 'kata-image 3.5.0-1', versionText: null, version, isRead: true, problem: null };
+  const read = parsed(reportOf([runtime()], [image(whole, { incoming })])).images[0];
+  assert.equal(read.agent, parsed(reportOf([runtime()], [image(whole)])).images[0].agent);
+  assert.is(read.agent.source, 'osbuilder.yaml');
 });
 
 test('images alone have the same form', () => {
@@ -295,7 +305,14 @@ const hostileParts: readonly [rule: string, make: (text: string) => Report][] = 
   [
     "an incoming package's version of its agent",
     (text) =>
-      reportOf([runtime()], [image(whole, { incoming: { package: 'x', versionText: text, version: undefined } })]),
+      reportOf(
+        [runtime()],
+        [
+          image(whole, {
+            incoming: { package: 'x', versionText: text, version: undefined, isRead: false, problem: text },
+          }),
+        ],
+      ),
   ],
   ["a runtime's version", (text) => reportOf([runtime({ versionText: text, version: undefined })], [image(whole)])],
   [

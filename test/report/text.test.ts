@@ -223,7 +223,15 @@ test('lines stay aligned for each finding there is', () => {
       image({ path: '/4' }, { removedBy: 'kata-containers-image' }),
       image(
         { path: '/5' },
-        { incoming: { package: 'kata-containers-image 3.5.0-1', versionText: null, version: undefined } },
+        {
+          incoming: {
+            package: 'kata-containers-image 3.5.0-1',
+            versionText: null,
+            version: undefined,
+            isRead: false,
+            problem: null,
+          },
+        },
       ),
     ],
   );
@@ -385,7 +393,15 @@ const hostileParts: readonly [rule: string, make: (text: string) => Report][] = 
   [
     "an incoming package's version of its agent",
     (text) =>
-      reportOf([runtime('*')], [image({}, { incoming: { package: text, versionText: text, version: undefined } })]),
+      reportOf(
+        [runtime('*')],
+        [
+          image(
+            {},
+            { incoming: { package: text, versionText: text, version: undefined, isRead: false, problem: text } },
+          ),
+        ],
+      ),
   ],
   ['the name of a package', (text) => reportOf([runtime('>=3.5.0', { name: text })], [image()])],
   [

@@ -252,13 +252,26 @@ const rows: readonly Row[] = [
     [/^the incoming package cannot be read: .*none\/kata-runtime\.deb/],
   ],
   [
-    'a new package that cannot be read and brings nobody knows what',
+    'a new image package that cannot be read is taken to bring the image where packages put theirs',
     () => ({
-      root: node([], { [program]: '', [usrConfig]: naming(imagePath) }),
+      root: node([], { [program]: '', [usrConfig]: naming(imagePath, '/srv/my.img') }),
       changes: [unopened('kata-containers-image', null, '3.5.0-1')],
     }),
-    [`= ${imagePath} not-found`],
-    [/^the incoming package cannot be read: /, /^the payload of the incoming package cannot be read: /],
+    [
+      '= /usr/bin/kata-runtime null needs its version is not known, below /usr',
+      `+ ${imagePath} not-found kata-containers-image 3.5.0-1 states null`,
+      '= /srv/my.img not-found',
+    ],
+    [/^the incoming package cannot be read: /],
+  ],
+  [
+    'but not where another package has its own',
+    () => ({
+      root: node([{ name: 'acme-image', version: '3.4.0-1', owns: [imagePath] }], usrTree()),
+      changes: [unopened('kata-containers-image', null, '3.5.0-1')],
+    }),
+    [`= ${imagePath} 3.4.0`],
+    [/^the incoming package cannot be read: /],
   ],
 
   // What changes nothing.

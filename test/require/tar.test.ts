@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { Corrupt, LimitExceeded } from '../../src/errors.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { fromLatin1, latin1, utf8 } from '../../src/read/bytes.ts';
-import { type TarMember, tarMembers } from '../../src/require/tar.ts';
+import type { Member } from '../../src/require/members.ts';
+import { tarMembers } from '../../src/require/tar.ts';
 import { run, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 
@@ -17,7 +18,7 @@ async function* inPieces(bytes: Uint8Array, size = 1000): AsyncGenerator<Uint8Ar
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-interface Read extends Omit<TarMember, 'content'> {
+interface Read extends Pick<Member, 'path' | 'type' | 'target' | 'size'> {
   readonly text: string;
 }
 
@@ -178,7 +179,7 @@ const good: readonly [rule: string, parts: readonly Uint8Array[], expected: read
     'types by their letters',
     ['\0', '7', '1', '2', '5', '3', '6', 'Z'].map((type) => header({ type, target: 't' })).concat(end),
     ['file', 'file', 'hardlink', 'symlink', 'directory', 'other', 'other', 'other'].map((type) => ({
-      type: type as TarMember['type'],
+      type: type as Member['type'],
       target: 't',
     })),
   ],

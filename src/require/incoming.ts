@@ -1,0 +1,245 @@
+/**
+ * The guest images in a package that comes in, read as if it were installed: each is written to a file without a name, and read there.
+ *
+ * An image is what stands at the path that a configuration names, through symbolic and hard links that are in the package too. What a
+ * link leads to may have passed already when the link comes (dpkg-deb puts links at the end), so that files of an image's size in the
+ * same folder are kept as they pass; where that was another one, the package is read a second time.
+ */
+
+import { LimitExceeded, NotFound, Problem, Unsupported } from '../errors.ts';
+import type { Host, TemporaryFile } from '../host/host.ts';
+import { type ImageFacts, readOpenImage } from '../read/image.ts';
+import * as limits from '../read/limits.ts';
+import { absolute, type Member, placeOf } from './members.ts';
+import type { PackageFile } from './package.ts';
+
+/** The smallest image of Kata is an initrd of some 10 MB. */
+const imageSize = 1024 * 1024;
+
+/** A guest image, with the names under which the package can bring it, the configured one first. */
+export interface Wanted {
+  readonly path: string;
+  readonly names: readonly string[];
+}
+
+/** Either what the image is, or why it could not be had out of the package. */
+export type IncomingImage =
+  | { readonly facts: ImageFacts; readonly problem: null }
+  | { readonly facts: null; readonly problem: string };
+
+/** What stands at one place in the package; the last member of a place counts, as when it is unpacked. */
+interface Entry {
+  readonly type: Member['type'];
+  readonly size: number;
+  /** Of a symbolic link as written, of a hard one absolute. */
+  readonly target: string;
+  readonly identity: string | null;
+}
+
+const kindNames: Readonly<Partial<Record<Member['type'], string>>> = {
+  directory: 'a directory',
+  other: 'a device, FIFO or socket',
+};
+
+/** To be closed, which gives the space of what was kept back. */
+export class IncomingPayload {
+  readonly #host: Host;
+  readonly #package: PackageFile;
+  readonly #deadline: number;
+  readonly #names: ReadonlySet<string>;
+  readonly #folders: ReadonlySet<string>;
+  readonly #entries = new Map<string, Entry>();
+  /** Of all names of one file, the one that has the content. */
+  readonly #contents = new Map<string, string>();
+  /** What was kept of the members, by their place. */
+  readonly #kept = new Map<string, TemporaryFile>();
+  #written = 0;
+  #reading: Promise<void> | undefined;
+
+  /** `names`: of all images that may be asked for. `deadline`: milliseconds on the host's clock. */
+  constructor(host: Host, file: PackageFile, names: Iterable<string>, deadline: number) {
+    this.#host = host;
+    this.#package = file;
+    this.#deadline = deadline;
+    this.#names = new Set(names);
+    this.#folders = new Set([...this.#names].map(folderOf));
+  }
+
+  close(): void {
+    for (const place of this.#kept.keys()) this.#drop(place);
+  }
+
+  /** The place of each member, absolute. Throws what the package's members throw, LimitExceeded, Io. */
+  async places(): Promise<Iterable<string>> {
+    await this.#read();
+    return this.#entries.keys();
+  }
+
+  /** What is found for each, by its path. Throws nothing for what the package is or holds: that is the images' problem. Once. */
+  async images(wanted: readonly Wanted[]): Promise<Map<string, IncomingImage>> {
+    const found = new Map<string, IncomingImage>();
+    const attempt = async (paths: Iterable<string>, action: () => unknown): Promise<void> => {
+      try {
+        await action();
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        for (const path of paths) found.set(path, { facts: null, problem: error.message });
+      }
+    };
+    const places = new Map<string, string>();
+    await attempt(
+      wanted.map(({ path }) => path),
+      () => this.#read(),
+    );
+    for (const { path, names } of wanted) {
+      if (!found.has(path)) await attempt([path], () => places.set(path, this.#contentOf(names)));
+    }
+    await attempt(places.keys(), () => this.#keepOnly(new Set(places.values())));
+    for (const [path, place] of places) {
+      if (found.has(path)) continue;
+      await attempt([path], async () => {
+        const facts = await readOpenImage(this.#host, this.#fileAt(place), path, place, { deadline: this.#deadline });
+        found.set(path, { facts, problem: null });
+      });
+    }
+    return found;
+  }
+
+  #read(): Promise<void> {
+    this.#reading ??= this.#readAll();
+    return this.#reading;
+  }
+
+  /** All members, and of their content what may be an image. */
+  async #readAll(): Promise<void> {
+    let count = 0;
+    let nameBytes = 0;
+    for await (const member of this.#package.members()) {
+      count += 1;
+      nameBytes += member.path.length + member.target.length;
+      this.#checkTime();
+      if (count > limits.packageMembers) {
+        throw new LimitExceeded(`${this.#package.path}: more than ${limits.packageMembers} members`);
+      }
+      if (nameBytes > limits.packageNameBytes) {
+        throw new LimitExceeded(`${this.#package.path}: more than ${limits.packageNameBytes} bytes of names`);
+      }
+      const place = placeOf(member);
+      if (place === undefined) continue;
+      this.#note(place, member);
+      const isLikely = this.#names.has(place) || (member.size >= imageSize && this.#folders.has(folderOf(place)));
+      if (member.type !== 'file' || !isLikely) continue;
+      // Whether it is wanted, and too large, is seen when all links are known.
+      if (member.size <= limits.packageImageBytes - this.#written) await this.#keep(place, member);
+    }
+  }
+
+  #note(place: string, { type, size, target, identity }: Member): void {
+    this.#drop(place);
+    const entry = { type, size, target: type === 'hardlink' ? (absolute(target) ?? '') : target, identity };
+    this.#entries.set(place, entry);
+    if (type === 'file' && identity !== null && size > 0) this.#contents.set(identity, place);
+  }
+
+  async #keep(place: string, member: Member): Promise<void> {
+    const file = this.#host.temporaryFile(`${place} in ${this.#package.path}`);
+    this.#kept.set(place, file);
+    for await (const piece of member.pieces()) {
+      this.#checkTime();
+      this.#written += piece.length;
+      file.write(piece);
+    }
+  }
+
+  #checkTime(): void {
+    if (this.#host.now() > this.#deadline) {
+      throw new LimitExceeded(`${this.#package.path}: its payload was not read before the deadline`);
+    }
+  }
+
+  /** Where the content of the image stands. Throws NotFound, Unsupported, LimitExceeded, Corrupt. */
+  #contentOf(names: readonly string[]): string {
+    const [first = ''] = names;
+    const ends = names.map((name) => ({ name, place: this.#endOf(name) }));
+    const { name, place } = ends.find((end) => this.#entries.has(end.place)) ??
+      ends[0] ?? { name: first, place: first };
+    const entry = this.#entries.get(place);
+    const leads = place === name ? place : `${name} leads to ${place}, which`;
+    if (entry === undefined) throw new NotFound(`${leads} is not in the package`);
+    if (entry.type === 'sparse') throw new Unsupported(`${leads} is stored as a sparse file, which is not read`);
+    if (entry.type !== 'file')
+      throw new Unsupported(`${leads} is ${kindNames[entry.type] ?? 'a link'}, not a regular file`);
+    const content = entry.identity === null ? place : (this.#contents.get(entry.identity) ?? place);
+    const size = this.#entries.get(content)?.size ?? entry.size;
+    if (size > limits.packageImageBytes) {
+      throw new LimitExceeded(`${leads} has ${size} bytes, more than ${limits.packageImageBytes}`);
+    }
+    return content;
+  }
+
+  /** Follows the links of the package, those on the way too; what is not in it stays as it is. Throws LimitExceeded. */
+  #endOf(path: string): string {
+    let links = 0;
+    let pending = path.split('/').reverse();
+    const done: string[] = [];
+    while (pending.length > 0) {
+      const name = pending.pop();
+      if (name === undefined || name === '' || name === '.') continue;
+      if (name === '..') {
+        done.pop();
+        continue;
+      }
+      done.push(name);
+      const entry = this.#entries.get(`/${done.join('/')}`);
+      if (entry?.type !== 'symlink' && entry?.type !== 'hardlink') continue;
+      links += 1;
+      if (links > limits.symlinks)
+        throw new LimitExceeded(`${path}: more than ${limits.symlinks} links in the package`);
+      if (entry.target.length > limits.pathBytes)
+        throw new LimitExceeded(`${path}: a link longer than ${limits.pathBytes} bytes`);
+      if (entry.target.startsWith('/')) done.length = 0;
+      else done.pop();
+      pending = [...pending, ...entry.target.split('/').reverse()];
+    }
+    return `/${done.join('/')}`;
+  }
+
+  /**
+   * Keeps what stands at these places and nothing else, by a second time through the package where it was not kept as it passed.
+   * Throws as `places`.
+   */
+  async #keepOnly(places: ReadonlySet<string>): Promise<void> {
+    this.#written = 0;
+    for (const [place, file] of this.#kept) {
+      if (places.has(place)) this.#written += file.size;
+      else this.#drop(place);
+    }
+    const missing = new Set([...places].filter((place) => !this.#kept.has(place)));
+    if (missing.size === 0) return;
+    for await (const member of this.#package.members()) {
+      this.#checkTime();
+      const place = placeOf(member);
+      if (member.type !== 'file' || place === undefined || !missing.has(place)) continue;
+      this.#drop(place);
+      if (member.size <= limits.packageImageBytes - this.#written) await this.#keep(place, member);
+    }
+  }
+
+  /** Throws LimitExceeded when it did not find room. */
+  #fileAt(place: string): TemporaryFile {
+    const file = this.#kept.get(place);
+    if (file !== undefined) return file;
+    throw new LimitExceeded(
+      `${this.#package.path}: its images have more than ${limits.packageImageBytes} bytes in all`,
+    );
+  }
+
+  #drop(place: string): void {
+    this.#kept.get(place)?.close();
+    this.#kept.delete(place);
+  }
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'));
+}
