@@ -141,3 +141,26 @@ export function makeDisk(file: string, filesystem: string, options: DiskOptions 
   closeSync(descriptor);
   return file;
 }
+
+/** What a measured image has beside its filesystem, made by veritysetup as image_builder.sh does. */
+export interface Verity {
+  /** The bytes of the second partition. */
+  readonly hashes: Uint8Array;
+  /** As `kernel_verity_params` and root_hash_VARIANT.txt have it. */
+  readonly parameters: string;
+  /** What veritysetup prints, which was root_hash_VARIANT.txt until 3.26. */
+  readonly printed: string;
+}
+
+export function makeVerity(filesystem: string, ...options: string[]): Verity {
+  const file = `${filesystem}.hash`;
+  writeFileSync(file, '');
+  const salt = '00112233445566778899aabbccddeeff';
+  const printed = run('veritysetup', 'format', `--salt=${salt}`, ...options, filesystem, file);
+  const value = (label: string): string => new RegExp(`^${label}:\\s+(\\S+)`, 'm').exec(printed)?.[1] ?? '';
+  return {
+    hashes: readFileSync(file),
+    parameters: `root_hash=${value('Root hash')},salt=${value('Salt')},data_blocks=${value('Data blocks')},data_block_size=4096,hash_block_size=4096`,
+    printed,
+  };
+}

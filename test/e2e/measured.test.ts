@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { guestTree, makeDisk, makeExt, run, temporaryFolder, writeTree } from '../images.ts';
+import { guestTree, makeDisk, makeExt, makeVerity, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 import { forms, kataCheck } from './program.ts';
 
@@ -12,23 +12,14 @@ const image = '/opt/kata/share/kata-containers/kata-containers-confidential.img'
 /** A node with a real measured image; returns its configured parameters. */
 function makeNode(node: string, ...options: string[]): string {
   const filesystem = makeExt(`${node}.ext4`, writeTree(`${node}.tree`, guestTree('3.31.0')), '16M');
-  writeFileSync(`${node}.hash`, '');
-  const printed = run(
-    'veritysetup',
-    'format',
-    '--salt=00112233445566778899aabbccddeeff',
-    ...options,
-    filesystem,
-    `${node}.hash`,
-  );
-  const value = (label: string): string => new RegExp(`^${label}:\\s+(\\S+)`, 'm').exec(printed)?.[1] ?? '';
-  const disk = makeDisk(`${node}.img`, filesystem, { dax: true, second: readFileSync(`${node}.hash`) });
+  const { hashes, parameters } = makeVerity(filesystem, ...options);
+  const disk = makeDisk(`${node}.img`, filesystem, { dax: true, second: hashes });
   writeTree(node, {
     [image]: readFileSync(disk),
     '/opt/kata/VERSION': '3.31.0\n',
     '/opt/kata/bin/kata-runtime': '#!/bin/sh\n',
   });
-  return `root_hash=${value('Root hash')},salt=${value('Salt')},data_blocks=${value('Data blocks')},data_block_size=4096,hash_block_size=4096`;
+  return parameters;
 }
 
 function configure(node: string, parameters: string): string {

@@ -5,7 +5,7 @@
 
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { guestTree, makeDisk, makeExt, run, type Tree, temporaryFolder, writeTree } from '../images.ts';
+import { guestTree, makeDisk, makeExt, makeVerity, run, type Tree, temporaryFolder, writeTree } from '../images.ts';
 
 const scratch = temporaryFolder();
 const made = new Map<string, Buffer>();
@@ -37,13 +37,29 @@ function initrd(agent: string): Buffer {
   });
 }
 
-/** What NVIDIA's drivers come in: no agent, no init. */
-function extension(): Buffer {
-  return once('extension', () => {
-    const tree = writeTree(join(scratch, 'extension'), { 'usr/lib/nvidia/driver.ko': 'x' });
-    return readFileSync(makeExt(join(scratch, 'extension.ext4'), tree, '256K', ...small));
-  });
+interface MeasuredImage {
+  readonly disk: Buffer;
+  /** For the configuration. */
+  readonly parameters: string;
 }
+
+/** As the default image since 4.0: with a second partition of hashes, which has no superblock. */
+function measured(name: string, content: Tree, dax: boolean): MeasuredImage {
+  const known = measuredImages.get(name);
+  if (known !== undefined) return known;
+  const tree = writeTree(join(scratch, `measured-${name}`), content);
+  const filesystem = makeExt(join(scratch, `measured-${name}.ext4`), tree, '256K', ...small);
+  const { hashes, parameters } = makeVerity(filesystem, '--no-superblock');
+  const disk = readFileSync(makeDisk(join(scratch, `measured-${name}.img`), filesystem, { dax, second: hashes }));
+  const image = { disk, parameters };
+  measuredImages.set(name, image);
+  return image;
+}
+
+const measuredImages = new Map<string, MeasuredImage>();
+
+/** What NVIDIA's drivers come in: no agent, no init. */
+const extensionTree: Tree = { 'usr/lib/nvidia/driver.ko': 'x' };
 
 /** Whoever runs it leaves a mark. */
 const stand = '#!/bin/sh\necho run >"$0.was-run"\necho "kata-runtime  : 9.9.9"\n';
@@ -144,6 +160,7 @@ function deployed(shim: string, toml: string, dropIn = '[runtime]\nenable_debug 
 
 const custom = '/srv/kata/custom.img';
 const nvidia = `${optImages}/kata-containers-nvidia-gpu.img`;
+const gpuExtension = `${optImages}/kata-containers-nvidia-gpu-extension.img`;
 const oldHandler = `${opt}/custom-runtimes/kata-old/configuration-qemu.toml`;
 const dragonball = `${opt}/runtime-rs/runtimes/dragonball/configuration-dragonball.toml`;
 const cvm = '/opt/confidential-containers/share';
@@ -218,15 +235,32 @@ export const sampleNodes: Readonly<Record<string, SampleNode>> = {
     }),
   },
   'runtime-rs-4x': {
-    title: '4.x with the runtime in Rust alone, and an extension image without an agent',
-    tree: () => ({
-      '/opt/kata/VERSION': '4.1.0\n',
-      [rustShim]: stand,
-      [`${opt}/runtime-rs/configuration.toml`]: { link: 'configuration-qemu-runtime-rs.toml' },
-      [`${opt}/runtime-rs/configuration-qemu-runtime-rs.toml`]: `${qemu(`${optImages}/kata-containers.img`)}[[hypervisor.qemu.guest_extension_images]]\nname = "gpu"\npath = "${optImages}/kata-containers-nvidia-gpu-extension.img"\n`,
-      [`${optImages}/kata-containers.img`]: guest('4.1.0'),
-      [`${optImages}/kata-containers-nvidia-gpu-extension.img`]: extension(),
-    }),
+    title: '4.x with the runtime in Rust alone, a measured image, and a measured extension image without an agent',
+    tree: () => {
+      const image = measured('guest', guestTree('4.1.0'), true);
+      const gpu = measured('gpu', extensionTree, false);
+      return {
+        '/opt/kata/VERSION': '4.1.0\n',
+        [rustShim]: stand,
+        [`${opt}/runtime-rs/configuration.toml`]: { link: 'configuration-qemu-runtime-rs.toml' },
+        [`${opt}/runtime-rs/configuration-qemu-runtime-rs.toml`]: [
+          qemu(`${optImages}/kata-containers.img`).replace(
+            '\n\n[agent',
+            `\nkernel_verity_params = "${image.parameters}"\n\n[agent`,
+          ),
+          '[[hypervisor.qemu.guest_extension_images]]',
+          'name = "gpu"',
+          `path = "${gpuExtension}"`,
+          `verity_params = "${gpu.parameters}"`,
+          '',
+        ].join('\n'),
+        [`${optImages}/kata-containers.img`]: { link: 'kata-ubuntu-noble.image' },
+        [`${optImages}/kata-ubuntu-noble.image`]: image.disk,
+        [`${optImages}/root_hash_base.txt`]: `${image.parameters}\n`,
+        [gpuExtension]: gpu.disk,
+      };
+    },
+    needs: ['veritysetup'],
   },
   fedora: {
     title: "Fedora: the initrd that dracut made on this node before the package's upgrade",
