@@ -62,7 +62,8 @@ export const findingKinds = [
     title: 'the root hash in the configuration is not that of the guest image',
     meaning:
       'The guest image is measured: its kernel is given a root hash and refuses to start from anything else. The configuration gives ' +
-      'another hash than the one that the hash partition of the image has, so that no pod will start with it.',
+      'another hash than the one that the hash partition of the image has, so that no pod will start with it. Where the configuration ' +
+      'gives none, root_hash_VARIANT.txt beside the image is compared: another hash there is only a warning, as pods start.',
     remedy:
       'Install the image and the configuration of one release, or put the root hash of the image into the configuration.',
   },

@@ -101,10 +101,13 @@ export interface State {
   readonly measured: readonly Measured[];
 }
 
-/** A measured image: the root hash that a configuration demands, and the one that its hash partition gives. */
+/** A measured image: the root hash that is demanded or expected of it, and the one that its hash partition gives. */
 export interface Measured {
   readonly image: string;
-  readonly configuration: string;
+  /** Who says what the root hash must be: a configuration, or the file beside the image. */
+  readonly source: string;
+  /** The guest kernel only checks what the configuration gives it. */
+  readonly isConfigured: boolean;
   /** Lower-case hexadecimal digits; null when the configuration's parameters cannot be read. */
   readonly expected: string | null;
   /** Likewise; null when the image has no hash partition. */
@@ -140,7 +143,7 @@ export function judge(state: State, policy: Policy): Judgement {
           configurations: [],
           unread: [],
           sandboxes: null,
-          measured: [],
+          measured: state.measured.filter((measured) => isMeasuredFor(measured, runtime, image)),
         };
         const found = findingsOf(alone, policy);
         return { runtime, image, codes: [...new Set(found.map(({ code }) => code))], verdict: verdictOf(found) };
@@ -270,22 +273,37 @@ function findingsOf(state: State, policy: Policy): Finding[] {
       });
     }
   }
-  for (const { image, configuration, expected, actual, problem } of state.measured) {
-    if (problem === null && expected !== null && expected === actual) continue;
+  for (const measured of state.measured) {
+    const { image, source, isConfigured, expected, actual, problem } = measured;
+    if (isAsMeasured(measured)) continue;
     const code = problem === null ? 'KC106' : 'KC202';
-    add(code, {
+    const parts = {
       facts: [
-        { label: 'configured', value: expected ?? 'no root hash of SHA-256', from: configuration },
+        {
+          label: isConfigured ? 'configured' : 'expected',
+          value: expected ?? 'no root hash of SHA-256',
+          from: oneLine(source),
+        },
         {
           label: 'image',
           value: actual ?? (problem === null ? 'no hash partition' : 'root hash unknown'),
-          from: image,
+          from: oneLine(image),
         },
       ],
-      consequence: problem ?? 'the guest kernel refuses the image: no pod starts with it',
-      affects: [image, configuration],
+      affects: [image, source],
       remedy: { text: findingKind(code).remedy, commands: [] },
-    });
+    };
+    if (isConfigured) {
+      add(code, { ...parts, consequence: problem ?? 'the guest kernel refuses the image: no pod starts with it' });
+      continue;
+    }
+    const doubt: Omit<Finding, 'code' | 'severity'> = {
+      ...parts,
+      title: 'the root hash that lies beside the guest image is not its own',
+      consequence:
+        'the configuration asks for no root hash, so that pods start; but this is not the image that the file came with',
+    };
+    findings.push({ ...doubt, code, severity: severityOf(code, 'warn', policy) });
   }
   const changes =
     state.runtimes.some(({ isIncoming }) => isIncoming) || state.images.some(({ incoming }) => incoming !== null);
@@ -338,6 +356,23 @@ function findingsOf(state: State, policy: Policy): Finding[] {
   return findings;
 }
 
+/** The image has the root hash that it must have. */
+export function isAsMeasured({ expected, actual, problem }: Measured): boolean {
+  return problem === null && expected !== null && expected === actual;
+}
+
+/** What is asked of the image by a configuration that this runtime reads, or by a file, for all. */
+export function isMeasuredFor(measured: Measured, runtime: Runtime, image: Image): boolean {
+  return (
+    measured.image === image.facts.path &&
+    (!measured.isConfigured || image.usedBy.some((user) => user.path === measured.source && readsAs(runtime, user)))
+  );
+}
+
+function readsAs(runtime: Runtime, { prefix, language }: User): boolean {
+  return fits(prefix, runtime.prefix) && fits(language, runtime.language);
+}
+
 /** Of two prefixes, or two languages: what is not known is any. */
 export function fits(one: string | null, other: string | null): boolean {
   return one === null || other === null || one === other;
@@ -345,10 +380,7 @@ export function fits(one: string | null, other: string | null): boolean {
 
 /** A runtime reads only what belongs to its prefix and language; what is not known belongs to all. */
 export function belongsTogether(runtime: Runtime, image: Image): boolean {
-  return (
-    image.usedBy.length === 0 ||
-    image.usedBy.some(({ prefix, language }) => fits(prefix, runtime.prefix) && fits(language, runtime.language))
-  );
+  return image.usedBy.length === 0 || image.usedBy.some((user) => readsAs(runtime, user));
 }
 
 export function runtimeFact(runtime: Runtime): Fact {

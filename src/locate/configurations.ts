@@ -36,7 +36,7 @@ export interface Reader {
 export interface NamedImage {
   readonly path: string;
   readonly kind: 'guest' | 'extension';
-  /** `kernel_verity_params` beside it: what a measured image must be; null when it is not measured. */
+  /** What a measured image must be, in the form of `kernel_verity_params`; null when nothing is asked of it. */
   readonly verity: string | null;
 }
 
@@ -302,7 +302,7 @@ function imagesOf({ hypervisor }: TomlTable): Pick<Configuration, 'images' | 'is
   for (const section of Object.values(hypervisor)) {
     if (!isTable(section)) continue;
     const { image, initrd, igvm, kernel, guest_extension_images: extensions } = section;
-    add(image, 'guest', section['kernel_verity_params']);
+    add(image, 'guest', verityOf(section));
     for (const path of [initrd, igvm]) add(path, 'guest');
     if (typeof kernel === 'string' && secureExecution.test(kernel)) add(kernel, 'guest');
     for (const extension of Array.isArray(extensions) ? extensions : []) {
@@ -310,6 +310,18 @@ function imagesOf({ hypervisor }: TomlTable): Pick<Configuration, 'images' | 'is
     }
   }
   return { images: [...images.values()], isRemote: isTable(hypervisor.remote) };
+}
+
+/** `kernel_verity_params`; until 3.26 two of the kernel's parameters, of which the last of a name counts. */
+function verityOf({ kernel_verity_params: parameters, kernel_params: kernel }: TomlTable): TomlValue | undefined {
+  if (typeof kernel !== 'string' || (typeof parameters === 'string' && parameters.trim() !== '')) return parameters;
+  const last = (name: string): string | undefined =>
+    kernel
+      .split(/\s+/)
+      .findLast((word) => word.replace(/^cc_/, '').startsWith(`rootfs_verity.${name}=`))
+      ?.replace(/^[^=]*=/, '');
+  const hash = last('hash');
+  return last('scheme') === 'dm-verity' && hash !== undefined ? `root_hash=${hash}` : parameters;
 }
 
 export function isTable(value: unknown): value is TomlTable {

@@ -17,20 +17,27 @@ const signature = 'verity\0\0';
 /** The kernel takes hash blocks up to the page size; veritysetup up to 512 KiB. */
 const blockLimit = 512 * 1024;
 
-/** What `kernel_verity_params` and `root_hash_*.txt` say: `root_hash=…,salt=…,data_blocks=…,data_block_size=…,hash_block_size=…`. */
+/**
+ * What `kernel_verity_params` and `root_hash_*.txt` say: `root_hash=…,salt=…,data_blocks=…,data_block_size=…,hash_block_size=…`; such a file
+ * until Kata 3.26 is what veritysetup prints: `Root hash: …`, `Salt: …`, `Hash block size: … [bytes]`.
+ */
 export interface VerityParameters {
   /** Lower-case hexadecimal digits. */
   readonly rootHash: string;
-  /** Likewise, two for each byte. */
-  readonly salt: string;
+  /** Likewise, two for each byte; null when it is not given, so that only a superblock can tell. */
+  readonly salt: string | null;
   /** In bytes. */
   readonly hashBlockSize: number;
 }
 
-/** Undefined when the text does not hold a root hash of SHA-256 and a salt of whole bytes. */
+/** Undefined when the text does not hold a root hash of SHA-256, or its salt is not one of whole bytes. */
 export function parseVerityParameters(text: string): VerityParameters | undefined {
   const values = new Map(
     text
+      .replace(
+        /^(Root hash|Salt|Hash block size):[ \t]+/gm,
+        (_, label: string) => `${label.toLowerCase().replaceAll(' ', '_')}=`,
+      )
       .trim()
       .split(/[,\s]+/)
       .map((pair): [string, string] => {
@@ -39,9 +46,9 @@ export function parseVerityParameters(text: string): VerityParameters | undefine
       }),
   );
   const rootHash = (values.get('root_hash') ?? '').toLowerCase();
-  const salt = (values.get('salt') ?? '').toLowerCase();
+  const salt = values.get('salt')?.toLowerCase() ?? null;
   const hashBlockSize = Number(values.get('hash_block_size') ?? 4096);
-  const isWhole = /^[0-9a-f]{64}$/.test(rootHash) && /^(?:[0-9a-f]{2}){0,256}$|^-$/.test(salt);
+  const isWhole = /^[0-9a-f]{64}$/.test(rootHash) && /^(?:[0-9a-f]{2}){0,256}$|^-$/.test(salt ?? '');
   return isWhole && isBlockSize(hashBlockSize)
     ? { rootHash, salt: salt === '-' ? '' : salt, hashBlockSize }
     : undefined;
@@ -68,6 +75,9 @@ export function readRootHash(source: Source, layout: Layout, parameters: VerityP
   if (hashes.length < 512) throw new Corrupt(`hash partition: has ${hashes.length} bytes only`);
   const superblock = hashes.read(0, 512, 'verity superblock');
   if (superblock.latin1(0, 8) !== signature) {
+    if (parameters.salt === null) {
+      throw new Unsupported('the hash partition has no superblock, and with its root hash no salt is given');
+    }
     return { rootHash: hashTop(hashes, 0, parameters.hashBlockSize, bytesOf(parameters.salt)), hasSuperblock: false };
   }
   const algorithm = superblock.latin1(32, 32).split('\0', 1)[0] ?? '';

@@ -4,7 +4,16 @@
  */
 
 import type { Report } from '../check.ts';
-import { type Configuration, fits, type Image, type Pair, type Runtime } from '../judge/judge.ts';
+import {
+  type Configuration,
+  fits,
+  type Image,
+  isAsMeasured,
+  isMeasuredFor,
+  type Measured,
+  type Pair,
+  type Runtime,
+} from '../judge/judge.ts';
 import { printable } from './printable.ts';
 
 const width = 80;
@@ -83,7 +92,7 @@ function verdictText({ codes, image }: Pair): string {
 
 export type Paint = (text: string, color: 'block' | 'warn' | 'info') => string;
 
-function pairRows(pair: Pair, paint: Paint): string[] {
+function pairRows(pair: Pair, measured: readonly Measured[], paint: Paint): string[] {
   const { runtime, image, verdict } = pair;
   const text = verdictText(pair);
   const agent = wrap(printable(agentOf(image)), agentWidth - 1);
@@ -94,12 +103,15 @@ function pairRows(pair: Pair, paint: Paint): string[] {
     (user) =>
       user.path !== image.facts.path && fits(user.prefix, runtime.prefix) && fits(user.language, runtime.language),
   );
+  const asked = measured.filter((one) => one.isConfigured && isMeasuredFor(one, runtime, image));
+  const isMeasured = asked.length > 0 && asked.every(isAsMeasured);
   return [
     `  ${(agent[0] ?? '').padEnd(agentWidth)}${shown}${gap}${path.trimStart()}`,
     // A version with a commit is longer than its column.
     ...agent.slice(1).map((line) => `  ${line}`),
     ...more,
     ...[...new Set(users.map((user) => user.path))].flatMap((user) => indented(shortened(user), indentation + 2)),
+    ...(isMeasured ? indented('measured: its root hash is the one configured', indentation + 2) : []),
   ];
 }
 
@@ -137,7 +149,7 @@ export function tableText(report: Report, paint: Paint): string {
         ? ['  none of the images is named by a configuration that it reads']
         : [
             `  ${'agent'.padEnd(agentWidth)}${'verdict'.padEnd(verdictWidth)}guest image, and the configurations that name it`,
-            ...own.flatMap((pair) => pairRows(pair, paint)),
+            ...own.flatMap((pair) => pairRows(pair, state.measured, paint)),
           ];
     return ['', ...runtimeRows(runtime), '', ...rows];
   });

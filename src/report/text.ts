@@ -5,7 +5,7 @@
 
 import type { Report } from '../check.ts';
 import { type Fact, type Finding, type FindingKind, findingKind } from '../judge/findings.ts';
-import { imageFact, runtimeFact } from '../judge/judge.ts';
+import { imageFact, isAsMeasured, runtimeFact } from '../judge/judge.ts';
 import { managerOf } from '../judge/managers.ts';
 import type { ImageFacts } from '../read/image.ts';
 import { printable } from './printable.ts';
@@ -106,7 +106,10 @@ function plainText({ state }: Report, options: TextOptions): string {
       state.runtimes.length === 0 ? 'nothing of Kata Containers is installed' : 'no guest image is configured';
     return `kata-check: ${what}: nothing to check\n`;
   }
-  const facts = [...state.runtimes.map(runtimeFact), ...state.images.map(imageFact)];
+  const measured = state.measured
+    .filter((one) => one.isConfigured && isAsMeasured(one))
+    .map(({ source }): Fact => ({ label: 'measured', value: 'root hash as configured', from: source }));
+  const facts = [...state.runtimes.map(runtimeFact), ...state.images.map(imageFact), ...measured];
   return `${[`kata-check: ${paint('fits', 'info', options)}: every guest image fits the Kata runtime`, '', ...facts.flatMap(factRows)].join('\n')}\n`;
 }
 

@@ -21,6 +21,7 @@ import {
 } from '../locate/installation.ts';
 import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
 import type { Declared } from '../locate/provides.ts';
+import { rootHashBeside } from '../locate/root-hash.ts';
 import { askProgram, versionInFile } from '../locate/runtimes.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
 import { readImage, readMeasurement } from '../read/image.ts';
@@ -136,21 +137,38 @@ function configured(installation: Installation, request: Request): Pick<State, '
 }
 
 /**
- * By hand only: a package that comes in may bring the image, its configuration, or both, and what it writes into the configuration is
- * not known before. A missing image is another finding.
+ * By hand only. A package that comes in may bring the image, its configuration, or both. dpkg leaves a configuration that was changed
+ * on the node as it is, or asks; drop-ins and handlers of this node say which of them are read; and the hash partition is deep in a
+ * compressed payload: what will then be asked of which image is not certain, and this finding blocks. Where neither of the two changes,
+ * a transaction is not the place to tell of it. A missing image is another finding.
  */
 function measuredImages(rooted: Host, installation: Installation, request: Request): Measured[] {
   if (request.transaction !== null || request.images.length > 0) return [];
   const options = { deadline: request.deadline };
-  return installation.configurations.flatMap(({ path: configuration, images, maskedBy }) =>
+  const configured = installation.configurations.flatMap(({ path: configuration, images, maskedBy }) =>
     (maskedBy === null ? images : []).flatMap(({ path: image, verity }): Measured[] => {
       if (verity === null || kindAt(rooted, image) !== 'file') return [];
       const parameters = parseVerityParameters(verity);
-      if (parameters === undefined) return [{ image, configuration, expected: null, actual: null, problem: null }];
+      const known = { image, source: configuration, isConfigured: true };
+      if (parameters === undefined) return [{ ...known, expected: null, actual: null, problem: null }];
       const { rootHash, problem } = readMeasurement(rooted, image, parameters, options);
-      return [{ image, configuration, expected: parameters.rootHash, actual: rootHash, problem }];
+      return [{ ...known, expected: parameters.rootHash, actual: rootHash, problem }];
     }),
   );
+  // What no configuration asks of an image, the file beside it may still know.
+  const beside = installation.images.flatMap(({ path: image }): Measured[] => {
+    if (configured.some((known) => known.image === image) || kindAt(rooted, image) !== 'file') return [];
+    const file = rootHashBeside(rooted, image);
+    const parameters = file === undefined ? undefined : parseVerityParameters(file.text);
+    if (file === undefined || parameters === undefined) return [];
+    const { rootHash, problem } = readMeasurement(rooted, image, parameters, options);
+    // An image that is not measured fits a configuration that does not ask for it.
+    if (rootHash === null || problem !== null) return [];
+    return [
+      { image, source: file.path, isConfigured: false, expected: parameters.rootHash, actual: rootHash, problem },
+    ];
+  });
+  return [...configured, ...beside];
 }
 
 function kindAt(rooted: Host, path: string): string | undefined {

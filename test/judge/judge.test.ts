@@ -659,13 +659,16 @@ const measured: readonly [rule: string, parts: Partial<Measured>, expected: read
   ['it is configured, and the image is not measured', { actual: null }, ['KC106 block']],
   ['what is configured is no root hash', { expected: null, actual: null }, ['KC106 block']],
   ['the hash partition cannot be read', { actual: null, problem: 'broken' }, ['KC202 warn']],
+  ['the file beside the image has the same', { isConfigured: false }, []],
+  ['the file beside it has another, and nobody asks: a doubt', { isConfigured: false, actual: hash.b }, ['KC106 warn']],
 ];
 
 for (const [rule, parts, expected] of measured) {
   test(`measured images: ${rule}`, () => {
     const one: Measured = {
       image: '/i.img',
-      configuration: '/c.toml',
+      source: '/c.toml',
+      isConfigured: true,
       expected: hash.a,
       actual: hash.a,
       problem: null,
@@ -790,4 +793,26 @@ test('an extension image that is missing or broken is told as any other', () => 
       [code],
     );
   }
+});
+
+test('a pair has the finding of its measured image, and only where its own configuration asks', () => {
+  const one: Measured = {
+    image: '/usr/share/kata-containers/kata-containers.img',
+    source: goUser.path,
+    isConfigured: true,
+    expected: hash.a,
+    actual: hash.b,
+    problem: null,
+  };
+  const both = image('3.4.0', { usedBy: [goUser, rustUser] });
+  const state = stateOf([runtime('3.4.0', undefined, inGo), runtime('3.4.0', undefined, inRust)], [both], {
+    measured: [{ ...one, image: both.facts.path }],
+  });
+  assert.equal(
+    judge(state, usual).pairs.map(({ runtime: { language }, codes }) => [language, codes]),
+    [
+      ['go', ['KC106']],
+      ['rust', []],
+    ],
+  );
 });

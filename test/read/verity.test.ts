@@ -83,6 +83,11 @@ const texts: readonly [rule: string, text: string, isGood: boolean][] = [
     true,
   ],
   ['as in root_hash.txt, with its line end', `root_hash=${'A'.repeat(64)},salt=00ff\n`, true],
+  [
+    'as veritysetup prints it, which root_hash.txt was until 3.26',
+    `VERITY header information for x\nUUID:            \t\nHash block size: \t4096 [bytes]\nSalt:            \t00ff\nRoot hash:      \t${'a'.repeat(64)}\n`,
+    true,
+  ],
   ['no salt', `root_hash=${'a'.repeat(64)},salt=-`, true],
   ['nothing', '', false],
   ['a hash that is too short', 'root_hash=abcd,salt=00', false],
@@ -94,3 +99,23 @@ const texts: readonly [rule: string, text: string, isGood: boolean][] = [
 for (const [rule, text, isGood] of texts) {
   test(`parameters: ${rule}`, () => assert.is(parseVerityParameters(text) !== undefined, isGood));
 }
+
+test('what veritysetup prints is read whole', () => {
+  const printed = `Hash block size: \t1024 [bytes]\nSalt:            \t00FF\nRoot hash:      \t${'a'.repeat(64)}\n`;
+  assert.equal(parseVerityParameters(printed), { rootHash: 'a'.repeat(64), salt: '00ff', hashBlockSize: 1024 });
+});
+
+test(
+  'without a salt only a superblock can tell the root hash',
+  () => {
+    for (const options of [[], ['--no-superblock']]) {
+      const { image, text } = measured(`saltless-${options.length}`, '256K', false, ...options);
+      const parameters = parseVerityParameters(text.replace(/,salt=[^,]*/, ''));
+      assert.ok(parameters);
+      assert.is(parameters.salt, null);
+      if (options.length === 0) assert.is(rootHashOf(image, parameters).found?.rootHash, parameters.rootHash);
+      else assert.throws(() => rootHashOf(image, parameters), /no superblock/);
+    }
+  },
+  { needs },
+);
