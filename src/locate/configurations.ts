@@ -7,6 +7,8 @@
  *    is nothing in runtime-rs/, Rust reads what Go reads. A default that comes earlier masks those behind it.
  * 2. kata-deploy's, one per shim and one per custom handler. Each handler names its own, so that nothing masks them.
  * 3. Those that containerd, CRI-O or a wrapper script names for a handler.
+ * 4. Azure Linux's for confidential pods, where nobody names one of them: the package has no default, and which one containerd's
+ *    configuration is to name depends on the hardware.
  *
  * A configuration-NAME.toml that none of them leads to is only a choice that nobody made.
  * Drop-ins: every file of config.d beside the configuration, its links followed; in the order of their names, later ones win.
@@ -64,6 +66,10 @@ export interface Configuration {
   readonly maskedBy: string | null;
 }
 
+/** Where Azure Linux has the runtime for confidential pods, but for its shim. */
+export const confidential = '/opt/confidential-containers';
+const confidentialFolder = `${confidential}/share/defaults/kata-containers`;
+
 const local = '/etc/kata-containers/configuration.toml';
 
 const packaged: readonly { readonly prefix: string; readonly path: string }[] = [
@@ -72,6 +78,7 @@ const packaged: readonly { readonly prefix: string; readonly path: string }[] = 
   { prefix: '/usr', path: '/usr/share/kata-containers/defaults/configuration.toml' },
   { prefix: '/usr/local', path: '/usr/local/share/defaults/kata-containers/configuration.toml' },
   { prefix: '/opt/kata', path: '/opt/kata/share/defaults/kata-containers/configuration.toml' },
+  { prefix: confidential, path: `${confidentialFolder}/configuration.toml` },
 ];
 
 /** In the order in which every Rust runtime looks. */
@@ -87,6 +94,11 @@ const deployed: readonly { readonly folder: string; readonly language: Language 
 ];
 
 const rustShims = /-(dragonball|cloud-hypervisor|openvmm|[a-z0-9-]+-runtime-rs)\.toml$/;
+
+/** Below /opt/kata, where only the name tells. */
+export function languageOfName(path: string): Language {
+  return path.includes('/runtime-rs/') || rustShims.test(path) ? 'rust' : 'go';
+}
 
 interface Candidate {
   readonly path: string;
@@ -106,7 +118,12 @@ export function locateConfigurations(
   named: readonly NamedConfiguration[],
 ): Configuration[] {
   const ofShims = deployedConfigurations(host);
-  const candidates = [...defaults(host, chosen, hasLocalProgram, ofShims), ...ofShims, ...namedCandidates(named)];
+  const candidates = [
+    ...defaults(host, chosen, hasLocalProgram, ofShims),
+    ...ofShims,
+    ...namedCandidates(named),
+    ...confidentialConfigurations(host, named),
+  ];
   const configurations: Configuration[] = [];
   for (const candidate of candidates) {
     const resolvedPath = endOf(host, candidate.path);
@@ -182,7 +199,7 @@ function deployedConfigurations(host: Host): Candidate[] {
       namesIn(host, `${folder}/${handler}`)
         .filter((name) => /^configuration[^/]*\.toml$/.test(name))
         .map((name): Candidate => {
-          const written = language ?? (rustShims.test(name) ? 'rust' : 'go');
+          const written = language ?? languageOfName(name);
           return {
             path: `${folder}/${handler}/${name}`,
             readers: [{ prefix: '/opt/kata', language: written }],
@@ -192,6 +209,20 @@ function deployedConfigurations(host: Host): Candidate[] {
         }),
     ),
   );
+}
+
+/** Not those for debugging, which need another image. */
+function confidentialConfigurations(host: Host, named: readonly NamedConfiguration[]): Candidate[] {
+  const isNamed = named.some(({ path }) => path.startsWith(`${confidentialFolder}/`));
+  if (isNamed || exists(host, `${confidentialFolder}/configuration.toml`)) return [];
+  return namesIn(host, confidentialFolder)
+    .filter((name) => /^configuration-[^/]*\.toml$/.test(name) && !name.includes('-debug'))
+    .map((name) => ({
+      path: `${confidentialFolder}/${name}`,
+      readers: [{ prefix: confidential, language: null }],
+      namedBy: null,
+      maskedBy: null,
+    }));
 }
 
 function namedCandidates(named: readonly NamedConfiguration[]): Candidate[] {

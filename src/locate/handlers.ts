@@ -10,7 +10,8 @@
 import type { TomlTable } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { isTable, type Language, type Reader, readToml, type Unread } from './configurations.ts';
+import { followedStatus } from '../host/rooted.ts';
+import { confidential, isTable, languageOfName, type Reader, readToml, type Unread } from './configurations.ts';
 
 export interface NamedConfiguration {
   readonly path: string;
@@ -25,7 +26,10 @@ export interface Named {
 }
 
 interface Program extends Reader {
+  /** Where it is. */
   readonly path: string;
+  /** What leads there: itself, or a link or a script that others may name. */
+  readonly calledAs: string;
 }
 
 /** The usual one; k3s and rke2, k0s, MicroK8s. */
@@ -47,12 +51,12 @@ const importLimit = 100;
 const wrapperLimit = 4096;
 const wrapperFolder = '/usr/local/bin';
 
-/** `host` is rooted; `programs`: the known runtimes. Throws LimitExceeded, Io. */
+/** `host` is rooted; `programs`: the runtimes that are there. Throws LimitExceeded, Io. */
 export function namedConfigurations(host: Host, programs: readonly Program[]): Named {
   const unread: Unread[] = [];
   /** By daemon and handler: what is read later wins. */
   const found = new Map<string, NamedConfiguration>();
-  const note = (by: string, configuration: unknown, program: unknown): void => {
+  const note = (by: string, configuration: unknown, program: string | undefined): void => {
     if (typeof configuration !== 'string' || !configuration.startsWith('/')) return;
     found.set(by, { path: configuration, by, reader: readerOf(programs, configuration, program) });
   };
@@ -60,22 +64,22 @@ export function namedConfigurations(host: Host, programs: readonly Program[]): N
     for (const document of withImports(host, file, unread)) {
       for (const [handler, runtime] of handlersOf(document)) {
         if (!isKata(runtime) || !isTable(runtime.options)) continue;
-        note(`containerd, handler ${handler}`, runtime.options.ConfigPath, runtime.runtime_path);
+        note(`containerd, handler ${handler}`, runtime.options.ConfigPath, shimOf(programs, runtime));
       }
     }
   }
   for (const file of [crioFile, ...filesIn(host, `${crioFile}.d`)]) {
-    const document = host.status(file) === undefined ? undefined : readToml(host, file, unread);
+    const document = isFile(host, file) ? readToml(host, file, unread) : undefined;
     for (const [handler, runtime] of tablesIn(document, 'crio', 'runtime', 'runtimes')) {
       if (!isKata(runtime) && runtime.runtime_type !== 'vm') continue;
-      note(`CRI-O, handler ${handler}`, runtime.runtime_config_path, runtime.runtime_path);
+      note(`CRI-O, handler ${handler}`, runtime.runtime_config_path, textOf(runtime.runtime_path));
     }
   }
   for (const path of filesIn(host, wrapperFolder)) {
     const script = /\/containerd-shim-kata-[^/]*v2$/.test(path) ? scriptIn(host, path) : undefined;
     if (script === undefined) continue;
     const configuration = /\bKATA_CONF_FILE=["']?([^\s"']+)/.exec(script)?.[1];
-    note(path, configuration, wrappedProgram(script, programs)?.path);
+    note(path, configuration, wrappedProgram(script, programs)?.calledAs);
   }
   return { configurations: [...found.values()], unread };
 }
@@ -129,6 +133,16 @@ function fits(name: string, pieces: readonly string[]): boolean {
   return at <= name.length - last.length;
 }
 
+/** What is there and is no folder; CRI-O does not mind one. A link that dangles is a file that cannot be read. */
+function isFile(host: Host, path: string): boolean {
+  try {
+    return host.status(path) !== undefined && followedStatus(host, path)?.kind !== 'directory';
+  } catch (error) {
+    if (error instanceof Problem) return true;
+    throw error;
+  }
+}
+
 /** Sorted; none of what is no directory. */
 function filesIn(host: Host, folder: string): string[] {
   try {
@@ -158,13 +172,35 @@ function isKata({ runtime_type: type, runtime_path: path }: TomlTable): boolean 
   return [type, path].some((text) => typeof text === 'string' && text.includes('kata'));
 }
 
-/** Whom a configuration belongs to: the program that is named with it, else the one below whose prefix it lies. */
-function readerOf(programs: readonly Program[], configuration: string, program: unknown): Reader {
-  const known = programs.find(({ path }) => path === program);
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/**
+ * The path of the shim that containerd runs for a handler: runtime_path, else for io.containerd.kata.v2 the first containerd-shim-kata-v2
+ * in containerd's own PATH, where /usr/local/bin comes first.
+ */
+function shimOf(
+  programs: readonly Program[],
+  { runtime_type: type, runtime_path: path }: TomlTable,
+): string | undefined {
+  const given = textOf(path);
+  if (given !== undefined) return given;
+  const name = `/bin/containerd-shim-${(textOf(type) ?? '').replace(/^io\.containerd\./, '').replaceAll('.', '-')}`;
+  return ['/usr/local', '/usr']
+    .map((prefix) => prefix + name)
+    .find((candidate) => programs.some(({ calledAs }) => calledAs === candidate));
+}
+
+/** Whom a configuration belongs to: the program that is named with it, else one that is there and below whose prefix it lies. */
+function readerOf(programs: readonly Program[], configuration: string, program: string | undefined): Reader {
+  const known = programs.find(({ calledAs }) => calledAs === program);
   if (known !== undefined) return { prefix: known.prefix, language: known.language };
-  if (!configuration.startsWith('/opt/kata/')) return { prefix: null, language: null };
-  const language: Language = configuration.includes('/runtime-rs/') ? 'rust' : 'go';
-  return { prefix: '/opt/kata', language };
+  const prefix = ['/opt/kata', confidential].find(
+    (one) => configuration.startsWith(`${one}/`) && programs.some((other) => other.prefix === one),
+  );
+  if (prefix === undefined) return { prefix: null, language: null };
+  return { prefix, language: prefix === '/opt/kata' ? languageOfName(configuration) : null };
 }
 
 /** The text of a small script; undefined for anything else. */
@@ -182,10 +218,10 @@ export function scriptIn(host: Host, path: string): string | undefined {
 }
 
 /** The known runtime that a script runs. */
-export function wrappedProgram<T extends { readonly path: string }>(
+export function wrappedProgram<T extends { readonly path: string; readonly calledAs?: string }>(
   script: string,
   programs: readonly T[],
 ): T | undefined {
   const words = script.split(/[\s"']+/);
-  return programs.find(({ path }) => words.includes(path));
+  return programs.find(({ path, calledAs = path }) => words.includes(calledAs));
 }

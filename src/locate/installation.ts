@@ -1,7 +1,7 @@
 /**
  * Which runtimes, configurations and guest images a node has, and which of them belong together.
  *
- * A link or a wrapper script in /usr/local/bin that leads to a known runtime is that runtime, not another one.
+ * A link or a wrapper script that leads to a known runtime is that runtime, not another one.
  */
 
 import { Problem } from '../errors.ts';
@@ -9,6 +9,7 @@ import type { Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
 import {
   type Configuration,
+  confidential,
   type Language,
   locateConfigurations,
   type NamedImage,
@@ -33,6 +34,10 @@ export const runtimePrograms: readonly Program[] = [
   { prefix: '/opt/kata', language: 'go', path: '/opt/kata/bin/kata-runtime' },
   { prefix: '/opt/kata', language: 'go', path: '/opt/kata/bin/containerd-shim-kata-v2' },
   { prefix: '/opt/kata', language: 'rust', path: '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2' },
+  // Azure Linux, for confidential pods.
+  { prefix: confidential, language: 'go', path: `${confidential}/bin/kata-runtime` },
+  { prefix: confidential, language: null, path: '/usr/local/bin/containerd-shim-kata-cc-v2' },
+  { prefix: confidential, language: null, path: '/usr/bin/containerd-shim-kata-cc-v2' },
 ];
 
 /** Where images are when no configuration says so. */
@@ -68,26 +73,39 @@ export interface Installation {
 /** `host` is rooted; `chosen`: $KATA_CONF_FILE, where it counts. Throws LimitExceeded, Io. */
 export function locateInstallation(host: Host, chosen?: string): Installation {
   const present = runtimePrograms.filter(({ path }) => host.status(path) !== undefined);
-  const own = present.filter((program) => !isAnother(host, program));
-  const named = namedConfigurations(host, runtimePrograms);
+  const ends = present.map((program) => ({ ...endOf(host, program, present), calledAs: program.path }));
+  const own = present.filter((_, index) => ends[index]?.path === ends[index]?.calledAs);
+  const named = namedConfigurations(host, ends);
   const hasLocal = own.some(({ prefix }) => prefix === '/usr/local');
   const configurations = locateConfigurations(host, chosen, hasLocal, named.configurations);
   const programs = own.map((program) => ({ ...program, language: languageOf(program, configurations) }));
   return { programs, configurations, images: imagesOf(host, configurations), unread: named.unread };
 }
 
-/** Whether it only leads to another runtime of the list. */
-function isAnother(host: Host, program: Program): boolean {
-  if (program.prefix !== '/usr/local') return false;
+/** The runtime that this one leads to in the end; itself when it is one of its own. */
+function endOf(host: Host, program: Program, present: readonly Program[]): Program {
+  let end = program;
+  // A script that runs another one, which is a link; not more steps than there are programs.
+  for (const _ of present) {
+    const next = otherBehind(host, end, present);
+    if (next === undefined) return end;
+    end = next;
+  }
+  // In a circle each is as good as another.
+  return program;
+}
+
+/** The runtime to which this one only leads, by a link or a script; undefined for one of its own. */
+function otherBehind(host: Host, program: Program, present: readonly Program[]): Program | undefined {
   try {
     const end = resolvePath(host, '', program.path);
-    const isKnown = (target: string | undefined): boolean =>
-      target !== program.path && runtimePrograms.some(({ path }) => path === target && host.status(path) !== undefined);
-    if (isKnown(end)) return true;
+    const others = present.filter(({ path }) => path !== program.path);
+    const linked = others.find(({ path }) => path === end);
+    if (linked !== undefined) return linked;
     const script = scriptIn(host, end);
-    return script !== undefined && isKnown(wrappedProgram(script, runtimePrograms)?.path);
+    return script === undefined ? undefined : wrappedProgram(script, others);
   } catch (error) {
-    if (error instanceof Problem) return false;
+    if (error instanceof Problem) return undefined;
     throw error;
   }
 }

@@ -282,9 +282,10 @@ export const sampleNodes: Readonly<Record<string, SampleNode>> = {
   },
   'azure-linux': {
     title:
-      'Azure Linux: programs in /usr/local/bin, the image made on the node beside a backup of it, and one for IGVM',
+      'Azure Linux: programs in /usr/local/bin, the image made on the node beside a backup, and another runtime for confidential pods',
     tree: () => ({
       '/usr/local/bin/containerd-shim-kata-v2': stand,
+      '/usr/local/bin/containerd-shim-kata-cc-v2': stand,
       [usrConfiguration]: hypervisor('clh', `${usrImages}/kata-containers.img`),
       [`${usrImages}/kata-containers.img`]: guest('3.15.0'),
       [`${usrImages}/kata-containers.img.~1~`]: guest('3.2.0'),
@@ -303,6 +304,11 @@ export const sampleNodes: Readonly<Record<string, SampleNode>> = {
     }),
     rpms: [
       { name: 'kata-containers', version: '3.19.1.kata3-1.azl3', owns: ['/usr/local/bin/containerd-shim-kata-v2'] },
+      {
+        name: 'kata-containers-cc',
+        version: '3.15.0.aks0-8.azl3',
+        owns: ['/usr/local/bin/containerd-shim-kata-cc-v2'],
+      },
     ],
     needs: ['rpm', 'rpmbuild'],
   },

@@ -16,6 +16,7 @@ const local = '/etc/kata-containers/configuration.toml';
 const usr = '/usr/share/defaults/kata-containers/configuration.toml';
 const ownLocal = '/usr/local/share/defaults/kata-containers/configuration.toml';
 const opt = '/opt/kata/share/defaults/kata-containers';
+const cc = '/opt/confidential-containers/share/defaults/kata-containers';
 const inRust = 'kata-containers/runtime-rs/configuration.toml';
 const image = '/usr/share/kata-containers/kata-containers.img';
 
@@ -115,6 +116,26 @@ const placed: readonly [
       `${opt}/custom-runtimes/kata-b/configuration-qemu-runtime-rs.toml: /opt/kata rust: /b`,
       `${opt}/custom-runtimes/kata-c/configuration-cloud-hypervisor.toml: /opt/kata rust: /c`,
     ],
+  ],
+  [
+    "Azure Linux's for confidential pods, which have no default; none for debugging",
+    {
+      [`${cc}/configuration-clh-snp.toml`]: naming('/s'),
+      [`${cc}/configuration-clh-snp-debug.toml`]: naming('/d'),
+      [`${cc}/configuration-clh.toml`]: naming('/c'),
+    },
+    [
+      `${cc}/configuration-clh-snp.toml: /opt/confidential-containers null: /s`,
+      `${cc}/configuration-clh.toml: /opt/confidential-containers null: /c`,
+    ],
+  ],
+  [
+    'with a default it is that one',
+    {
+      [`${cc}/configuration-clh.toml`]: naming('/c'),
+      [`${cc}/configuration.toml`]: { link: 'configuration-clh.toml' },
+    },
+    [`${cc}/configuration.toml: /opt/confidential-containers null: /c`],
   ],
   [
     'what the tarball brings and nobody chose, a copy, and a folder are none',

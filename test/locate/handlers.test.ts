@@ -13,8 +13,10 @@ function node(tree: Tree): Host {
   return rootedHost(createNodeHost(), writeTree(temporaryFolder(), { '/etc/hostname': 'x', ...tree }));
 }
 
+const programs = runtimePrograms.map((program) => ({ ...program, calledAs: program.path }));
 const containerd = '/etc/containerd/config.toml';
 const opt = '/opt/kata/share/defaults/kata-containers';
+const cc = '/opt/confidential-containers/share/defaults/kata-containers';
 
 /** A handler of containerd, in the form of the file's version. */
 function handler(version: 1 | 2 | 3, name: string, path: string, more = ''): string {
@@ -23,12 +25,17 @@ function handler(version: 1 | 2 | 3, name: string, path: string, more = ''): str
   return `[${table}]\nruntime_type = "io.containerd.${name}.v2"\n${more}[${table}.options]\nConfigPath = "${path}"\n`;
 }
 
-const rows: readonly [rule: string, tree: Tree, expected: readonly string[], unread?: readonly RegExp[]][] = [
+const rows: readonly [
+  rule: string,
+  tree: Tree,
+  expected: readonly string[],
+  more?: { readonly unread?: readonly RegExp[]; readonly there?: readonly string[] },
+][] = [
   ['nobody', {}, []],
   ...([1, 2, 3] as const).map((version): [string, Tree, string[]] => [
     `containerd, version ${version} of its file`,
     { [containerd]: `version = ${version}\n${handler(version, 'kata', '/srv/k.toml')}` },
-    ['/srv/k.toml < containerd, handler kata (null null)'],
+    ['/srv/k.toml < containerd, handler kata (/usr/local null)'],
   ]),
   [
     'a name with a dash, and one in quotes',
@@ -36,7 +43,7 @@ const rows: readonly [rule: string, tree: Tree, expected: readonly string[], unr
       [containerd]:
         handler(2, 'kata-qemu', '/a') + handler(2, '"kata.x"', '/b').replace('containerd."kata.x"', 'containerd.kata'),
     },
-    ['/a < containerd, handler kata-qemu (null null)', '/b < containerd, handler kata.x (null null)'],
+    ['/a < containerd, handler kata-qemu (null null)', '/b < containerd, handler kata.x (/usr/local null)'],
   ],
   ['a handler that is not of Kata', { [containerd]: handler(2, 'runsc', '/srv/runsc.toml') }, []],
   [
@@ -64,6 +71,36 @@ const rows: readonly [rule: string, tree: Tree, expected: readonly string[], unr
     ],
   ],
   [
+    "unless nothing is installed there: it is the other runtime's then",
+    { [containerd]: handler(3, 'kata-x', `${opt}/configuration-fc.toml`) },
+    [`${opt}/configuration-fc.toml < containerd, handler kata-x (null null)`],
+    { there: ['/usr/bin/kata-runtime'] },
+  ],
+  [
+    'without a program the type names it, in /usr/local/bin before /usr/bin',
+    { [containerd]: handler(3, 'kata', `${opt}/a.toml`) + handler(2, 'kata-cc', '/b') },
+    [
+      '/b < containerd, handler kata-cc (/opt/confidential-containers null)',
+      `${opt}/a.toml < containerd, handler kata (/usr/local null)`,
+    ],
+  ],
+  [
+    'in /usr/bin',
+    { [containerd]: handler(3, 'kata', `${opt}/a.toml`) },
+    [`${opt}/a.toml < containerd, handler kata (/usr null)`],
+    { there: ['/usr/bin/containerd-shim-kata-v2', '/opt/kata/bin/containerd-shim-kata-v2'] },
+  ],
+  [
+    'the place of a configuration for confidential pods',
+    { [containerd]: handler(2, 'kata-x', `${cc}/configuration-clh-snp.toml`) },
+    [`${cc}/configuration-clh-snp.toml < containerd, handler kata-x (/opt/confidential-containers null)`],
+  ],
+  [
+    'a custom handler whose base is a configuration of Rust',
+    { [containerd]: handler(3, 'kata-x', `${opt}/custom-runtimes/kata-x/configuration-qemu-runtime-rs.toml`) },
+    [`${opt}/custom-runtimes/kata-x/configuration-qemu-runtime-rs.toml < containerd, handler kata-x (/opt/kata rust)`],
+  ],
+  [
     'an empty path, and one that is relative',
     { [containerd]: handler(2, 'kata-a', '') + handler(2, 'kata-b', 'k.toml') },
     [],
@@ -81,12 +118,12 @@ const rows: readonly [rule: string, tree: Tree, expected: readonly string[], unr
       '/etc/containerd/conf.d/a.toml': handler(3, 'kata', '/new'),
       '/etc/containerd/conf.d/b.toml~': handler(3, 'kata', '/backup'),
     },
-    ['/new < containerd, handler kata (null null)', '/q < containerd, handler kata-qemu (null null)'],
+    ['/new < containerd, handler kata (/usr/local null)', '/q < containerd, handler kata-qemu (null null)'],
   ],
   [
     'a file that imports itself',
     { [containerd]: `imports = ["config.toml", "*"]\n${handler(3, 'kata', '/a')}` },
-    ['/a < containerd, handler kata (null null)'],
+    ['/a < containerd, handler kata (/usr/local null)'],
   ],
   [
     'imports that are no list, or no text',
@@ -110,8 +147,8 @@ const rows: readonly [rule: string, tree: Tree, expected: readonly string[], unr
       '/etc/containerd/a.toml': 'x = \n',
       '/etc/containerd/b.toml': handler(2, 'kata', '/b'),
     },
-    ['/b < containerd, handler kata (null null)'],
-    [/^\/etc\/containerd\/a\.toml, line 1, column \d+: /],
+    ['/b < containerd, handler kata (/usr/local null)'],
+    { unread: [/^\/etc\/containerd\/a\.toml, line 1, column \d+: /] },
   ],
   [
     'CRI-O, the drop-in wins',
@@ -122,6 +159,13 @@ const rows: readonly [rule: string, tree: Tree, expected: readonly string[], unr
         '[crio.runtime.runtimes.kata]\nruntime_path = "/usr/bin/containerd-shim-kata-v2"\nruntime_config_path = "/new"\n',
     },
     ['/new < CRI-O, handler kata (/usr null)'],
+  ],
+  ["a folder among CRI-O's drop-ins", { '/etc/crio/crio.conf.d/old/x': 'x = ' }, []],
+  [
+    'a drop-in of CRI-O that dangles',
+    { '/etc/crio/crio.conf.d/10-kata': { link: '/srv/none' } },
+    [],
+    { unread: [/\/srv\/none: no such file/] },
   ],
   [
     'a wrapper script of an older kata-deploy',
@@ -134,9 +178,10 @@ const rows: readonly [rule: string, tree: Tree, expected: readonly string[], unr
   ],
 ];
 
-for (const [rule, tree, expected, unread = []] of rows) {
+for (const [rule, tree, expected, { unread = [], there: paths } = {}] of rows) {
   test(rule, () => {
-    const named = namedConfigurations(node(tree), runtimePrograms);
+    const there = programs.filter(({ calledAs }) => paths === undefined || paths.includes(calledAs));
+    const named = namedConfigurations(node(tree), there);
     assert.equal(
       named.configurations.map(({ path, by, reader }) => `${path} < ${by} (${reader.prefix} ${reader.language})`),
       expected,
@@ -146,10 +191,21 @@ for (const [rule, tree, expected, unread = []] of rows) {
   });
 }
 
+test('what leads to a runtime is that runtime, whatever name others call it by', () => {
+  const end = { path: '/opt/kata/bin/containerd-shim-kata-v2', prefix: '/opt/kata', language: 'go' } as const;
+  const alias = { ...end, calledAs: '/usr/local/bin/containerd-shim-kata-v2' };
+  for (const more of ['', 'runtime_path = "/usr/local/bin/containerd-shim-kata-v2"\n']) {
+    const host = node({ [containerd]: handler(2, 'kata', '/srv/a.toml', more) });
+    assert.equal(namedConfigurations(host, [alias, { ...end, calledAs: end.path }]).configurations, [
+      { path: '/srv/a.toml', by: 'containerd, handler kata', reader: { prefix: '/opt/kata', language: 'go' } },
+    ]);
+  }
+});
+
 test('an import of a hundred files is enough', () => {
   const files = Array.from({ length: 120 }, (_, index) => [`/etc/containerd/conf.d/${index}.toml`, '']);
   const tree = { [containerd]: 'imports = ["conf.d/*.toml"]\n', ...Object.fromEntries(files) };
-  assert.equal(namedConfigurations(node(tree), runtimePrograms).unread, [
+  assert.equal(namedConfigurations(node(tree), programs).unread, [
     { path: containerd, message: `${containerd}: imports more than 100 files` },
   ]);
 });
@@ -161,7 +217,7 @@ test(
       [containerd]: `imports = ["conf.d/${'*a'.repeat(20_000)}"]\n`,
       [`/etc/containerd/conf.d/${'a'.repeat(250)}`]: '',
     };
-    assert.equal(namedConfigurations(node(tree), runtimePrograms), { configurations: [], unread: [] });
+    assert.equal(namedConfigurations(node(tree), programs), { configurations: [], unread: [] });
   },
   { timeout: 5 },
 );

@@ -234,6 +234,31 @@ const placed: readonly [rule: string, paths: Tree, programs: readonly string[]][
     { '/usr/local/bin/kata-runtime': '#!/bin/sh\nexec /usr/bin/kata-runtime "$@"\n' },
     ['/usr/local /usr/local/bin/kata-runtime'],
   ],
+  [
+    'a link in /usr/bin as well, and a script that runs a link',
+    {
+      '/usr/bin/kata-runtime': { link: '/opt/kata/bin/kata-runtime' },
+      '/usr/local/bin/kata-runtime': '#!/bin/sh\nexec /usr/bin/kata-runtime "$@"\n',
+      '/opt/kata/bin/kata-runtime': '',
+    },
+    ['/opt/kata /opt/kata/bin/kata-runtime'],
+  ],
+  [
+    'two that lead to each other',
+    {
+      '/usr/bin/kata-runtime': '#!/bin/sh\nexec /usr/local/bin/kata-runtime "$@"\n',
+      '/usr/local/bin/kata-runtime': '#!/bin/sh\nexec /usr/bin/kata-runtime "$@"\n',
+    },
+    ['/usr /usr/bin/kata-runtime', '/usr/local /usr/local/bin/kata-runtime'],
+  ],
+  [
+    'the shim for confidential pods',
+    { '/usr/local/bin/containerd-shim-kata-cc-v2': '', '/usr/local/bin/containerd-shim-kata-v2': '' },
+    [
+      '/usr/local /usr/local/bin/containerd-shim-kata-v2',
+      '/opt/confidential-containers /usr/local/bin/containerd-shim-kata-cc-v2',
+    ],
+  ],
   ['another program', { '/usr/bin/runc': '', '/usr/sbin/kata-runtime': '' }, []],
 ];
 
