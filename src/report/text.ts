@@ -9,7 +9,7 @@ import { imageFact, isAsMeasured, runtimeFact } from '../judge/judge.ts';
 import { managerOf } from '../judge/managers.ts';
 import type { ImageFacts } from '../read/image.ts';
 import { printable } from './printable.ts';
-import { needsTable, noteText, remoteText, tableText, wrap } from './table.ts';
+import { needsTable, noteText, remoteText, tableText, width, wrap } from './table.ts';
 
 export interface TextOptions {
   readonly color: boolean;
@@ -17,8 +17,9 @@ export interface TextOptions {
   readonly manager: string | null;
 }
 
-const labelWidth = 13;
-const valueWidth = 28;
+/** Where a value begins, and where what it is from does, if both fit side by side. */
+const valueColumn = 14;
+const fromColumn = 42;
 
 const colors = { block: '\u001b[1;31m', warn: '\u001b[1;33m', info: '\u001b[1m', off: '\u001b[0m' } as const;
 
@@ -27,30 +28,46 @@ function paint(text: string, color: keyof typeof colors, options: TextOptions): 
 }
 
 function row(label: string, text: string): string {
-  return `  ${label.padEnd(labelWidth - 2)} ${text}`.trimEnd();
+  return `  ${label.padEnd(valueColumn - 3)} ${text}`.trimEnd();
 }
 
-/** Sentences, for 80 columns. Commands and paths are not broken: they are there to be copied. */
+/** For 80 columns, but paths are not broken: they are there to be copied. */
+function rows(label: string, lines: readonly string[]): string[] {
+  const wrapped = lines.flatMap((line) => (line.startsWith('/') ? [line] : wrap(line, width - valueColumn, true)));
+  return wrapped.map((line, index) => row(index === 0 ? label : '', line));
+}
+
 function textRows(label: string, text: string): string[] {
-  return wrap(printable(text, 1000), 80 - labelWidth - 1).map((line, index) => row(index === 0 ? label : '', line));
+  return rows(label, wrap(printable(text, 1000), width - valueColumn, true));
 }
 
+/** What a value is from stands in a column beside it; where a path would be broken there, below it. */
 function factRows(fact: Fact): string[] {
-  const [first = '', ...rest] = fact.from.split('\n').map((line) => printable(line));
   const value = printable(fact.value);
-  const gap = ' '.repeat(labelWidth + 1 + valueWidth);
-  const isWide = value.length >= valueWidth && first !== '';
-  return [
-    row(fact.label, isWide ? value : value.padEnd(valueWidth) + first),
-    ...(isWide ? [first, ...rest] : rest).map((line) => gap + line),
-  ];
+  const from = fact.from === '' ? [] : fact.from.split('\n').map((line) => printable(line));
+  const room = width - fromColumn;
+  const fitsBeside = from.every((line) => line.split(' ').every((word) => word.length <= room));
+  if (from.length === 0 || !fitsBeside) return rows(fact.label, [value, ...from]);
+  const beside = from.flatMap((line) => wrap(line, room));
+  const gap = ' '.repeat(fromColumn);
+  const isWide = value.length >= fromColumn - valueColumn;
+  const first = isWide
+    ? rows(fact.label, [value])
+    : [row(fact.label, value.padEnd(fromColumn - valueColumn) + beside.shift())];
+  return [...first, ...beside.map((line) => gap + line)];
 }
 
-function heading(finding: Finding, options: TextOptions): string {
+function heading(finding: Finding, options: TextOptions): string[] {
   const { severity, code } = finding;
   const stopped = options.manager === null ? 'blocked' : `stopped ${options.manager}`;
   const word = { block: stopped, warn: 'warning', info: 'note' }[severity];
-  return `kata-check: ${paint(word, severity, options)}: ${finding.title}  [${code}]`;
+  const text = `kata-check: ${word}: ${finding.title}  [${code}]`;
+  const [first = ''] = wrap(text, width);
+  const more = text.slice(first.length).trimStart();
+  return [
+    first.replace(word, () => paint(word, severity, options)),
+    ...(more === '' ? [] : wrap(more, width - 2).map((line) => `  ${line}`)),
+  ];
 }
 
 export function overrideFor(code: string, manager: string | null): string {
@@ -58,16 +75,23 @@ export function overrideFor(code: string, manager: string | null): string {
   return `${once}   or  allow[] = ${code}  in /etc/kata-check.conf`;
 }
 
+/** In one row, or, where that is too long, one for each way. */
+function overrideRows(code: string, manager: string | null): string[] {
+  const text = overrideFor(code, manager);
+  const ways = valueColumn + text.length <= width ? [text] : text.split(/ +(?=or {2})/);
+  return ways.map((line, index) => row(index === 0 ? 'override' : '', line));
+}
+
 function findingText(finding: Finding, options: TextOptions): string {
   const { remedy, severity } = finding;
   return [
-    heading(finding, options),
+    ...heading(finding, options),
     '',
     ...finding.facts.flatMap(factRows),
     ...textRows(severity === 'block' ? 'would break' : 'means', finding.consequence),
     ...textRows('fix', remedy.text),
     ...remedy.commands.map((command) => row('', printable(command))),
-    ...(severity === 'block' ? [row('override', overrideFor(finding.code, options.manager))] : []),
+    ...(severity === 'block' ? overrideRows(finding.code, options.manager) : []),
     '',
   ].join('\n');
 }
@@ -117,28 +141,28 @@ const tables = { mbr: 'MBR', gpt: 'GPT', none: 'no partition table' } as const;
 
 /** What `kata-check image` says of one image. */
 export function imageText(image: ImageFacts): string {
-  const rows: [string, string][] = [];
-  if (image.resolvedPath !== image.path) rows.push(['resolves to', image.resolvedPath]);
+  const facts: [string, string][] = [];
+  if (image.resolvedPath !== image.path) facts.push(['resolves to', image.resolvedPath]);
   if (image.form === 'disk' && image.table !== null) {
     const partitions =
       image.table === 'none' ? '' : `, ${image.partitions} partition${image.partitions === 1 ? '' : 's'}`;
-    rows.push(['form', `disk, ${tables[image.table]}${partitions}${image.dax === true ? ', DAX header' : ''}`]);
+    facts.push(['form', `disk, ${tables[image.table]}${partitions}${image.dax === true ? ', DAX header' : ''}`]);
   }
-  if (image.form === 'initrd') rows.push(['form', `initrd, ${image.compression ?? 'not compressed'}`]);
+  if (image.form === 'initrd') facts.push(['form', `initrd, ${image.compression ?? 'not compressed'}`]);
   if (image.filesystem !== null && image.form === 'disk') {
     const where = image.partition === null ? '' : ` in partition ${image.partition}`;
-    rows.push(['filesystem', `${image.filesystem}${where}, from byte ${image.offset}`]);
+    facts.push(['filesystem', `${image.filesystem}${where}, from byte ${image.offset}`]);
   }
   const { agent, problem } = image;
-  if (problem !== null) rows.push(['problem', `${problem.kind}: ${problem.message}`]);
-  else if (agent !== null) rows.push(['agent', `${agent.version.text}  (${agent.source}, ${agent.path})`]);
-  else if (image.kind === 'extension') rows.push(['agent', 'none: an extension image, which needs none']);
-  else rows.push(['agent', `unknown: ${image.unknown ?? 'no version was found'}`]);
-  if (agent !== null && agent.version.commit !== null) rows.push(['commit', agent.version.commit]);
+  if (problem !== null) facts.push(['problem', `${problem.kind}: ${problem.message}`]);
+  else if (agent !== null) facts.push(['agent', `${agent.version.text}  (${agent.source}, ${agent.path})`]);
+  else if (image.kind === 'extension') facts.push(['agent', 'none: an extension image, which needs none']);
+  else facts.push(['agent', `unknown: ${image.unknown ?? 'no version was found'}`]);
+  if (agent !== null && agent.version.commit !== null) facts.push(['commit', agent.version.commit]);
   if (image.contradiction !== null)
-    rows.push(['contradicts', `the agent's binary says ${image.contradiction.text}  [KC105]`]);
-  for (const note of image.notes) rows.push(['note', note]);
-  return [printable(image.path), ...rows.map(([label, text]) => row(label, printable(text))), ''].join('\n');
+    facts.push(['contradicts', `the agent's binary says ${image.contradiction.text}  [KC105]`]);
+  for (const note of image.notes) facts.push(['note', note]);
+  return [printable(image.path), ...facts.flatMap(([label, text]) => rows(label, [printable(text)])), ''].join('\n');
 }
 
 /** What `kata-check explain CODE` says. */

@@ -63,7 +63,7 @@ for (const form of forms) {
     `${form.name}: missing calls are named with what makes them, and the report names the history`,
     () => {
       const { stdout } = kataCheck(form, ['--root', sampleNode, '--to', '1.1.0']);
-      assert.match(stdout, /incoming .* agent >=1\.1\.0 <1\.6\.0 \(protocol history\)\n/);
+      assert.match(stdout, /incoming .* agent >=1\.1\.0 <1\.6\.0 \(protocol\s+history\)\n/);
       assert.match(stdout, /missing +PauseContainer +called for pausing containers\n/);
       assert.match(stdout, /would break calls the agent does not have: PauseContainer, ResumeContainer\n/);
       const json = kataCheck(form, ['--root', sampleNode, '--to', '1.1.0', '--json']);
