@@ -88,7 +88,7 @@ const rustDefaults: readonly string[] = ['/etc', '/usr/share/defaults', '/opt/ka
 
 /** kata-deploy's folders, each with a folder per shim or handler; null: the configuration's name tells the language. */
 const deployed: readonly { readonly folder: string; readonly language: Language | null }[] = [
-  { folder: '/opt/kata/share/defaults/kata-containers/runtimes', language: 'go' },
+  { folder: '/opt/kata/share/defaults/kata-containers/runtimes', language: null },
   { folder: '/opt/kata/share/defaults/kata-containers/runtime-rs/runtimes', language: 'rust' },
   { folder: '/opt/kata/share/defaults/kata-containers/custom-runtimes', language: null },
 ];
@@ -105,27 +105,30 @@ interface Candidate {
   readonly readers: readonly Reader[];
   readonly namedBy: string | null;
   readonly maskedBy: string | null;
+  /** Who reads it is only told by its place and name; whoever names it knows better. */
+  readonly isGuessed?: boolean;
 }
 
 /**
- * `host` is rooted. `chosen`: $KATA_CONF_FILE, where it counts. `hasLocalProgram`: a runtime of its own below /usr/local.
+ * `host` is rooted. `chosen`: $KATA_CONF_FILE, where it counts. `programs`: the prefixes of the runtimes that are there.
  * Throws LimitExceeded, Io.
  */
 export function locateConfigurations(
   host: Host,
   chosen: string | undefined,
-  hasLocalProgram: boolean,
+  programs: readonly string[],
   named: readonly NamedConfiguration[],
 ): Configuration[] {
   const ofShims = deployedConfigurations(host);
   const candidates = [
-    ...defaults(host, chosen, hasLocalProgram, ofShims),
+    ...defaults(host, chosen, programs, ofShims),
     ...ofShims,
     ...namedCandidates(named),
     ...confidentialConfigurations(host, named),
   ];
   const configurations: Configuration[] = [];
-  for (const candidate of candidates) {
+  const guessed = new Set<string>();
+  for (const { isGuessed = false, ...candidate } of candidates) {
     const resolvedPath = endOf(host, candidate.path);
     const sameFile = configurations.find((other) => other.resolvedPath === resolvedPath);
     // A link to what masks it hides nothing.
@@ -138,10 +141,12 @@ export function locateConfigurations(
       const isTold = sameFile !== undefined && sameFile.maskedBy === null;
       const unread = isTold ? [] : contents.unread;
       configurations.push({ ...contents, ...candidate, resolvedPath, unread });
+      if (isGuessed) guessed.add(candidate.path);
       continue;
     }
     // Masked as a default, and named by somebody all the same: then it is read.
-    const own = other.maskedBy === null ? other.readers : [];
+    const own = other.maskedBy === null && !guessed.has(other.path) ? other.readers : [];
+    guessed.delete(other.path);
     const more = candidate.readers.filter((reader) => !own.some((one) => isSame(one, reader)));
     const namedBy = other.namedBy ?? (other.maskedBy === null ? null : candidate.namedBy);
     configurations[known] = { ...other, readers: [...own, ...more], namedBy, maskedBy: null };
@@ -157,13 +162,23 @@ function exists(host: Host, path: string): boolean {
   return host.status(path) !== undefined;
 }
 
+/** A runtime goes on to the next where the links of one end nowhere. */
+function isFound(host: Host, path: string): boolean {
+  try {
+    return followedStatus(host, path) !== undefined;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
+}
+
 function defaults(
   host: Host,
   chosen: string | undefined,
-  hasLocalProgram: boolean,
+  programs: readonly string[],
   ofShims: readonly Candidate[],
 ): Candidate[] {
-  const isChosen = chosen?.startsWith('/') === true && exists(host, chosen);
+  const isChosen = chosen?.startsWith('/') === true && isFound(host, chosen);
   const choice = isChosen ? chosen : null;
   const ofRust = rustDefaults.filter((path) => exists(host, path));
   const hasOwnRust = ofRust.length > 0 || ofShims.some(({ readers }) => readers[0]?.language === 'rust');
@@ -175,20 +190,25 @@ function defaults(
   if (choice !== null) add(choice, [{ prefix: null, language: null }], null);
   const hasLocal = exists(host, local);
   if (hasLocal) add(local, [{ prefix: null, language: go }], choice);
-  const mask = choice ?? (hasLocal ? local : null);
+  const mask = choice ?? (isFound(host, local) ? local : null);
   const ofGo = packaged.filter(({ path }) => exists(host, path));
-  // A runtime that was copied to /usr/local/bin has /usr compiled in, unless it brought its own configuration.
-  const isBorrowed = hasLocalProgram && !ofGo.some(({ prefix }) => prefix === '/usr/local');
+  // A runtime that was copied to another place and brought no configuration along has the path of where it is from compiled in: for one
+  // in /usr/local/bin that is below /usr, else where there is a configuration and no runtime.
+  const hasOwn = (prefix: string): boolean => ofGo.some((one) => one.prefix === prefix);
+  const copied = ['/usr', '/usr/local'].filter((prefix) => programs.includes(prefix) && !hasOwn(prefix));
   for (const { path, prefix } of ofGo) {
-    const prefixes = prefix === '/usr' && isBorrowed ? ['/usr', '/usr/local'] : [prefix];
+    const isOpen = !programs.includes(prefix) && !hasOwn('/usr');
+    const prefixes = [prefix, ...copied.filter((one) => (prefix === '/usr' ? one === '/usr/local' : isOpen))];
     add(
       path,
       prefixes.map((one) => ({ prefix: one, language: go })),
       mask,
     );
   }
-  for (const [index, path] of ofRust.entries()) {
-    add(path, [{ prefix: null, language: 'rust' }], choice ?? (index === 0 ? null : (ofRust[0] ?? null)));
+  const firstOfRust = ofRust.find((path) => isFound(host, path));
+  for (const path of ofRust) {
+    const isMasked = firstOfRust !== undefined && path !== firstOfRust && isFound(host, path);
+    add(path, [{ prefix: null, language: 'rust' }], choice ?? (isMasked ? firstOfRust : null));
   }
   return candidates;
 }
@@ -205,6 +225,7 @@ function deployedConfigurations(host: Host): Candidate[] {
             readers: [{ prefix: '/opt/kata', language: written }],
             namedBy: `kata-deploy, ${handler}`,
             maskedBy: null,
+            isGuessed: true,
           };
         }),
     ),
@@ -298,7 +319,8 @@ export function readToml(host: Host, path: string, unread: Unread[]): TomlTable 
  * In a string of several lines a line can begin with #, too.
  */
 function withoutComments(text: string): string {
-  return /"""|'''/.test(text) ? text : text.replace(/^[ \t]*#.*$/gm, '');
+  // Only \n ends a line: to `^`, `.` and `$` U+2028 would, too.
+  return /"""|'''/.test(text) ? text : text.replace(/(^|\n)[ \t]*#[^\n]*/g, '$1');
 }
 
 function problemIn(error: unknown, path: string): string {
@@ -328,7 +350,9 @@ function imagesOf({ hypervisor }: TomlTable): Pick<Configuration, 'images' | 'is
   const add = (path: unknown, kind: NamedImage['kind'], parameters?: unknown): void => {
     if (typeof path !== 'string' || !path.startsWith('/')) return;
     const verity = typeof parameters === 'string' && parameters.trim() !== '' ? parameters : null;
-    if (images.get(path)?.kind !== 'guest') images.set(path, { path, kind, verity });
+    const known = images.get(path);
+    if (known?.kind !== 'guest') images.set(path, { path, kind, verity });
+    else if (known.verity === null) images.set(path, { ...known, verity });
   };
   for (const section of Object.values(hypervisor)) {
     if (!isTable(section)) continue;

@@ -3,14 +3,16 @@
  * kata-deploy wrote until containerd could name one.
  *
  * containerd: `[plugins."…".containerd.runtimes.HANDLER.options] ConfigPath`, where the plugin's name depends on the version of the
- * file; `imports` name further files, with `*`. CRI-O: `[crio.runtime.runtimes.HANDLER] runtime_config_path` in crio.conf and
- * crio.conf.d. Not read: what a handler that is not Kata's names; templates from which k3s makes its file.
+ * file; `imports` name further files, with `*` and `?`. CRI-O: `[crio.runtime.runtimes.HANDLER] runtime_config_path` in crio.conf and
+ * crio.conf.d. Not read: what a handler that is not Kata's names; templates from which k3s makes its file; patterns with `[`.
+ *
+ * A shim that such a file names and that is not in one of the usual places is a runtime of its own.
  */
 
 import type { TomlTable } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { followedStatus } from '../host/rooted.ts';
+import { followedStatus, resolvePath } from '../host/rooted.ts';
 import { confidential, isTable, languageOfName, type Reader, readToml, type Unread } from './configurations.ts';
 
 export interface NamedConfiguration {
@@ -22,12 +24,17 @@ export interface NamedConfiguration {
 
 export interface Named {
   readonly configurations: readonly NamedConfiguration[];
+  /** The shims that they name in other places. */
+  readonly programs: readonly NamedProgram[];
   readonly unread: readonly Unread[];
 }
 
-interface Program extends Reader {
-  /** Where it is. */
+export interface NamedProgram extends Reader {
   readonly path: string;
+  readonly prefix: string;
+}
+
+interface Program extends NamedProgram {
   /** What leads there: itself, or a link or a script that others may name. */
   readonly calledAs: string;
 }
@@ -51,13 +58,22 @@ const importLimit = 100;
 const wrapperLimit = 4096;
 const wrapperFolder = '/usr/local/bin';
 
-/** `host` is rooted; `programs`: the runtimes that are there. Throws LimitExceeded, Io. */
-export function namedConfigurations(host: Host, programs: readonly Program[]): Named {
+/** `host` is rooted; `known`: the runtimes that are there. Throws LimitExceeded, Io. */
+export function namedConfigurations(host: Host, known: readonly Program[]): Named {
   const unread: Unread[] = [];
+  const others: NamedProgram[] = [];
+  const programs: Program[] = [...known];
   /** By daemon and handler: what is read later wins. */
   const found = new Map<string, NamedConfiguration>();
   const note = (by: string, configuration: unknown, program: string | undefined): void => {
     if (typeof configuration !== 'string' || !configuration.startsWith('/')) return;
+    if (program !== undefined && !programs.some(({ calledAs }) => calledAs === program)) {
+      const end = programBehind(host, program, programs);
+      if (end !== undefined) {
+        if (!programs.some(({ path }) => path === end.path)) others.push(end);
+        programs.push({ ...end, calledAs: program });
+      }
+    }
     found.set(by, { path: configuration, by, reader: readerOf(programs, configuration, program) });
   };
   for (const file of containerdFiles) {
@@ -81,7 +97,7 @@ export function namedConfigurations(host: Host, programs: readonly Program[]): N
     const configuration = /\bKATA_CONF_FILE=["']?([^\s"']+)/.exec(script)?.[1];
     note(path, configuration, wrappedProgram(script, programs)?.calledAs);
   }
-  return { configurations: [...found.values()], unread };
+  return { configurations: [...found.values()], programs: others, unread };
 }
 
 /** The file and what it imports, in the order in which later ones win. */
@@ -109,28 +125,45 @@ function withImports(host: Host, first: string, unread: Unread[]): TomlTable[] {
   return documents;
 }
 
-/** A path, or those whose last part fits a pattern with `*`. */
+/** A path, or those that fit a pattern with `*` and `?`. */
 function matching(host: Host, pattern: string): string[] {
-  const name = pattern.slice(pattern.lastIndexOf('/') + 1);
-  if (!name.includes('*')) return [pattern];
-  const pieces = name.split('*');
-  return filesIn(host, pattern.slice(0, -name.length - 1)).filter((path) =>
-    fits(path.slice(path.lastIndexOf('/') + 1), pieces),
-  );
+  let paths = [''];
+  for (const part of pattern.split('/').slice(1)) {
+    paths = /[*?]/.test(part)
+      ? paths.flatMap((folder) => filesIn(host, folder).filter((path) => fits(nameOf(path), part)))
+      : paths.map((folder) => `${folder}/${part}`);
+    // One more than is read, so that it is told.
+    paths = paths.slice(0, importLimit + 1);
+  }
+  return paths;
 }
 
-/** Whether a name is made of these pieces with anything between them. In one pass: a pattern is input, too. */
-function fits(name: string, pieces: readonly string[]): boolean {
-  const first = pieces[0] ?? '';
-  const last = pieces.at(-1) ?? '';
-  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
-  let at = first.length;
-  for (const piece of pieces.slice(1, -1)) {
-    const next = name.indexOf(piece, at);
-    if (next === -1) return false;
-    at = next + piece.length;
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Whether a name fits a pattern. Only the last `*` is ever tried again: a pattern is input, too. */
+function fits(name: string, pattern: string): boolean {
+  let at = 0;
+  let star = -1;
+  let retry = 0;
+  for (let index = 0; index < name.length; ) {
+    if (pattern[at] === '*') {
+      star = at;
+      retry = index;
+      at += 1;
+    } else if (pattern[at] === '?' || pattern[at] === name[index]) {
+      at += 1;
+      index += 1;
+    } else if (star !== -1) {
+      at = star + 1;
+      retry += 1;
+      index = retry;
+    } else {
+      return false;
+    }
   }
-  return at <= name.length - last.length;
+  return /^\**$/.test(pattern.slice(at));
 }
 
 /** What is there and is no folder; CRI-O does not mind one. A link that dangles is a file that cannot be read. */
@@ -147,7 +180,7 @@ function isFile(host: Host, path: string): boolean {
 function filesIn(host: Host, folder: string): string[] {
   try {
     return host
-      .readDirectory(folder)
+      .readDirectory(folder === '' ? '/' : folder)
       .sort()
       .map((name) => `${folder}/${name}`);
   } catch (error) {
@@ -156,8 +189,14 @@ function filesIn(host: Host, folder: string): string[] {
   }
 }
 
+/** Until 1.7 two of them also stood outside of the list. */
+const singleHandlers: readonly string[] = ['default_runtime', 'untrusted_workload_runtime'];
+
 function handlersOf(document: TomlTable): [string, TomlTable][] {
-  return containerdPlugins.flatMap((plugin) => tablesIn(document, 'plugins', plugin, 'containerd', 'runtimes'));
+  return containerdPlugins.flatMap((plugin) => [
+    ...tablesIn(document, 'plugins', plugin, 'containerd').filter(([name]) => singleHandlers.includes(name)),
+    ...tablesIn(document, 'plugins', plugin, 'containerd', 'runtimes'),
+  ]);
 }
 
 /** The tables below a path of keys. */
@@ -190,6 +229,24 @@ function shimOf(
   return ['/usr/local', '/usr']
     .map((prefix) => prefix + name)
     .find((candidate) => programs.some(({ calledAs }) => calledAs === candidate));
+}
+
+/** The runtime that a path leads to: one of these, by a link or a script, or a shim in a place of its own. */
+function programBehind(host: Host, path: string, programs: readonly Program[]): NamedProgram | undefined {
+  try {
+    const end = resolvePath(host, '', path);
+    const script = scriptIn(host, end);
+    const known =
+      programs.find(({ calledAs }) => calledAs === end) ??
+      (script === undefined ? undefined : wrappedProgram(script, programs));
+    if (known !== undefined) return known;
+    const prefix = /^(\/.+?)(\/runtime-rs)?\/bin\/(?:containerd-shim-kata[a-z0-9-]*-v2|kata-runtime)$/.exec(end);
+    if (host.status(end)?.kind !== 'file' || prefix === null) return undefined;
+    return { path: end, prefix: prefix[1] ?? '', language: prefix[2] === undefined ? null : 'rust' };
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
 }
 
 /** Whom a configuration belongs to: the program that is named with it, else one that is there and below whose prefix it lies. */

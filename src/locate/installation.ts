@@ -76,9 +76,10 @@ export function locateInstallation(host: Host, chosen?: string): Installation {
   const ends = present.map((program) => ({ ...endOf(host, program, present), calledAs: program.path }));
   const own = present.filter((_, index) => ends[index]?.path === ends[index]?.calledAs);
   const named = namedConfigurations(host, ends);
-  const hasLocal = own.some(({ prefix }) => prefix === '/usr/local');
-  const configurations = locateConfigurations(host, chosen, hasLocal, named.configurations);
-  const programs = own.map((program) => ({ ...program, language: languageOf(program, configurations) }));
+  const all: readonly Program[] = [...own, ...named.programs];
+  const prefixes = [...new Set(all.map(({ prefix }) => prefix))];
+  const configurations = locateConfigurations(host, chosen, prefixes, named.configurations);
+  const programs = all.map((program) => ({ ...program, language: languageOf(program, configurations) }));
   return { programs, configurations, images: imagesOf(host, configurations), unread: named.unread };
 }
 

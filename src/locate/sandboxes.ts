@@ -83,21 +83,32 @@ function baseName(path: string): string {
 const shim = /^containerd-shim-kata[a-z0-9-]*-v2$/;
 /** Of 1.x with Docker: one kata-proxy serves one sandbox. */
 const proxy = /^kata-proxy$/;
+/** Of 1.x without a proxy, where the agent listens on a vsock: one for each container, of which the first gives the sandbox its name. */
+const containerShim = /^kata-shim$/;
 
 /** The sandbox that a process serves. */
 function idOfProcess(host: Host, pid: string): string | undefined {
   // The kernel cuts a name after 15 characters: containerd-shim.
   const name = textOf(host, `/proc/${pid}/comm`, cmdlineLimit).trimEnd();
-  if (!name.startsWith('containerd-shim') && name !== 'kata-proxy') return undefined;
+  if (!name.startsWith('containerd-shim') && name !== 'kata-proxy' && name !== 'kata-shim') return undefined;
   const argv = textOf(host, `/proc/${pid}/cmdline`, cmdlineLimit).split('\0');
   const program = baseName(argv[0] ?? '');
-  if (!shim.test(program) && !proxy.test(program)) return undefined;
+  const isOurs = (file: string): boolean => [shim, proxy, containerShim].some((form) => form.test(file));
+  if (!isOurs(program)) return undefined;
   // Somebody may call himself as he likes; what he runs is a link that the kernel keeps. An upgrade leaves " (deleted)" behind it.
   const executable = executableOf(host, pid);
-  if (executable !== undefined && !shim.test(executable) && !proxy.test(executable)) return undefined;
+  if (executable !== undefined && !isOurs(executable)) return undefined;
   // `shim … start` and `shim … delete` only live for a moment, and serve no sandbox.
   if (argv.includes('start') || argv.includes('delete')) return undefined;
-  const option = proxy.test(program) ? /^--?sandbox(?:=(.+))?$/ : /^--?id(?:=(.+))?$/;
+  if (containerShim.test(program)) {
+    const id = valueOf(argv, /^--?container(?:=(.+))?$/);
+    return id !== undefined && host.status(`/run/vc/sbs/${id}`) !== undefined ? id : undefined;
+  }
+  return valueOf(argv, proxy.test(program) ? /^--?sandbox(?:=(.+))?$/ : /^--?id(?:=(.+))?$/);
+}
+
+/** The identifier behind an option. */
+function valueOf(argv: readonly string[], option: RegExp): string | undefined {
   for (const [index, argument] of argv.entries()) {
     const match = option.exec(argument);
     if (match !== null) return acceptable(match[1] ?? argv[index + 1]);

@@ -276,7 +276,7 @@ class Node {
     const brought =
       owned.length > 0 ? { paths: new Set(owned), problem } : await this.#broughtBy(file, isStated ? null : payload);
     const { paths } = brought;
-    const isProgram = (path: string): boolean => runtimePrograms.some((program) => program.path === path);
+    const isProgram = (path: string): boolean => this.#programs().some((program) => program.path === path);
     return {
       change,
       name,
@@ -292,6 +292,11 @@ class Node {
         isListed(config.runtimePackages, name),
       isImage: isStated || [...(paths ?? [])].some((path) => !isProgram(path)) || isListed(config.imagePackages, name),
     };
+  }
+
+  /** What is a runtime: in its usual places, and where this node's handlers name one. */
+  #programs(): readonly Program[] {
+    return [...runtimePrograms, ...this.#installation.programs];
   }
 
   /** Never throws for what the package is. */
@@ -315,7 +320,10 @@ class Node {
     payload: IncomingPayload | null,
   ): Promise<Pick<Incoming, 'paths' | 'problem'>> {
     if (file === null) return { paths: null, problem: null };
-    const wanted = new Set([...runtimePrograms.map(({ path }) => path), ...this.#images.flatMap(({ names }) => names)]);
+    const wanted = new Set([
+      ...this.#programs().map(({ path }) => path),
+      ...this.#images.flatMap(({ names }) => names),
+    ]);
     const brought = new Set<string>();
     try {
       // A deb is unpacked for its paths, and the images are taken out on the same way.
@@ -434,7 +442,7 @@ class Node {
     const version = versionText === null ? undefined : parseVersion(versionText);
     const requires = declared?.agentRequires ?? null;
     const installed = this.#packages.find((known) => known.name === name);
-    const brought = runtimePrograms.filter(({ path }) => paths?.has(path));
+    const brought = this.#programs().filter(({ path }) => paths?.has(path));
     const languages = new Set<Language | null>(brought.map(({ language }) => language));
     return {
       name,
@@ -506,7 +514,8 @@ class Node {
       return { versionText, versionSource: versionText === null ? null : `${path} --version` };
     }
     const file = `${prefix}/VERSION`;
-    const versionText = prefix === '/opt/kata' ? versionInFile(this.rooted, file) : null;
+    // kata-deploy may be there several times: /opt/kata-NAME.
+    const versionText = prefix.startsWith('/opt/kata') ? versionInFile(this.rooted, file) : null;
     return { versionText, versionSource: versionText === null ? null : file };
   }
 

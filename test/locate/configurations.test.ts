@@ -33,7 +33,7 @@ const placed: readonly [
   rule: string,
   tree: Tree,
   expected: readonly string[],
-  parts?: { readonly chosen?: string; readonly hasLocalProgram?: boolean },
+  parts?: { readonly chosen?: string; readonly programs?: readonly string[] },
 ][] = [
   ['none', {}, []],
   ['Go alone: Rust, until 3.2, reads the same', { [usr]: naming('/a') }, [`${usr}: /usr null: /a`]],
@@ -80,13 +80,13 @@ const placed: readonly [
     'a runtime in /usr/local/bin reads what is below /usr',
     { [usr]: naming('/a') },
     [`${usr}: /usr null + /usr/local null: /a`],
-    { hasLocalProgram: true },
+    { programs: ['/usr/local'] },
   ],
   [
     'unless it brought its own',
     { [usr]: naming('/a'), [ownLocal]: naming('/b') },
     [`${usr}: /usr null: /a`, `${ownLocal}: /usr/local null: /b`],
-    { hasLocalProgram: true },
+    { programs: ['/usr/local'] },
   ],
   [
     "kata-deploy's, one per shim, which no local one masks",
@@ -103,6 +103,33 @@ const placed: readonly [
       `${opt}/runtimes/qemu/configuration-qemu.toml: /opt/kata go: /q`,
       `${opt}/runtime-rs/runtimes/dragonball/configuration-dragonball.toml: /opt/kata rust: /d`,
     ],
+  ],
+  [
+    'one of Rust among those of Go: its name tells',
+    { [`${opt}/runtimes/qemu-runtime-rs/configuration-qemu-runtime-rs.toml`]: naming('/r') },
+    [`${opt}/runtimes/qemu-runtime-rs/configuration-qemu-runtime-rs.toml: /opt/kata rust: /r`],
+  ],
+  [
+    'a local one whose link dangles masks nothing: a runtime goes on to the next',
+    { [local]: { link: '/srv/none' }, [usr]: naming('/a') },
+    [`${local}: null null: `, `${usr}: /usr null: /a`],
+  ],
+  [
+    'nor does one of Rust',
+    { [`/etc/${inRust}`]: { link: '/srv/none' }, [`/usr/share/defaults/${inRust}`]: naming('/b') },
+    [`/etc/${inRust}: null rust: `, `/usr/share/defaults/${inRust}: null rust: /b`],
+  ],
+  [
+    'a runtime that was copied out of /opt/kata reads what is there',
+    { [`${opt}/configuration.toml`]: naming('/a') },
+    [`${opt}/configuration.toml: /opt/kata null + /usr null: /a`],
+    { programs: ['/usr'] },
+  ],
+  [
+    'unless it has its own, or there is another one',
+    { [`${opt}/configuration.toml`]: naming('/a'), [usr]: naming('/b') },
+    [`${usr}: /usr null + /usr/local null: /b`, `${opt}/configuration.toml: /opt/kata null: /a`],
+    { programs: ['/opt/kata', '/usr/local'] },
   ],
   [
     "custom handlers: the base configuration's name tells the language",
@@ -149,9 +176,9 @@ const placed: readonly [
   ],
 ];
 
-for (const [rule, tree, expected, { chosen, hasLocalProgram = false } = {}] of placed) {
+for (const [rule, tree, expected, { chosen, programs = [] } = {}] of placed) {
   test(`where: ${rule}`, () => {
-    assert.equal(locateConfigurations(node(tree), chosen, hasLocalProgram, []).map(told), expected);
+    assert.equal(locateConfigurations(node(tree), chosen, programs, []).map(told), expected);
   });
 }
 
@@ -163,7 +190,7 @@ test('what somebody names is read under its name, and once', () => {
     { path: '/srv/none.toml', by: 'containerd, handler none', reader },
   ];
   const tree: Tree = { '/srv/kata.toml': naming('/x'), '/srv/link.toml': { link: 'kata.toml' } };
-  const configurations = locateConfigurations(node(tree), undefined, false, named);
+  const configurations = locateConfigurations(node(tree), undefined, [], named);
   assert.equal(configurations.map(told), [
     '/srv/kata.toml: null null: /x',
     '/srv/link.toml: /usr null: /x',
@@ -178,9 +205,63 @@ test('what somebody names is read under its name, and once', () => {
 test('what masks and what is masked is not the file that is read under two names', () => {
   const reader = { prefix: null, language: null };
   const tree: Tree = { [local]: naming('/l'), [usr]: naming('/a') };
-  const configurations = locateConfigurations(node(tree), undefined, false, [{ path: usr, by: 'CRI-O', reader }]);
+  const configurations = locateConfigurations(node(tree), undefined, [], [{ path: usr, by: 'CRI-O', reader }]);
   assert.equal(configurations.map(told), [`${local}: null null: /l`, `${usr}: null null: /a`]);
 });
+
+test('who names a configuration knows who reads it better than its place does', () => {
+  const path = `${opt}/custom-runtimes/kata-x/configuration-remote.toml`;
+  const reader = { prefix: '/opt/kata', language: 'rust' } as const;
+  const named = (language: 'go' | 'rust') => ({
+    path,
+    by: `containerd, handler ${language}`,
+    reader: { ...reader, language },
+  });
+  const tree: Tree = { [path]: naming('/x') };
+  const toldOf = (...by: ('go' | 'rust')[]) => locateConfigurations(node(tree), undefined, [], by.map(named)).map(told);
+  assert.equal(toldOf(), [`${path}: /opt/kata go: /x`]);
+  assert.equal(toldOf('rust'), [`${path}: /opt/kata rust: /x`]);
+  assert.equal(toldOf('rust', 'go'), [`${path}: /opt/kata rust + /opt/kata go: /x`]);
+});
+
+const verities: readonly [rule: string, toml: string, expected: readonly (string | null)[]][] = [
+  ['none', 'image = "/a"', [null]],
+  ['an empty text is none', 'image = "/a"\nkernel_verity_params = ""', [null]],
+  ['for the image', 'image = "/a"\nkernel_verity_params = "root_hash=1"', ['root_hash=1']],
+  ['not for an initrd', 'initrd = "/a"\nkernel_verity_params = "root_hash=1"', [null]],
+  ['of an extension', 'guest_extension_images = [{ path = "/x", verity_params = "root_hash=2" }]', ['root_hash=2']],
+  [
+    "the kernel's parameters, until 3.26",
+    'image = "/a"\nkernel_verity_params = ""\nkernel_params = "x rootfs_verity.scheme=dm-verity rootfs_verity.hash=3"',
+    ['root_hash=3'],
+  ],
+  [
+    'in the form of the first confidential releases',
+    'image = "/a"\nkernel_params = "cc_rootfs_verity.scheme=dm-verity cc_rootfs_verity.hash=4"',
+    ['root_hash=4'],
+  ],
+  ['a hash without a scheme', 'image = "/a"\nkernel_params = "rootfs_verity.hash=3"', [null]],
+  [
+    'what is meant for it wins',
+    'image = "/a"\nkernel_verity_params = "root_hash=1"\nkernel_params = "rootfs_verity.scheme=dm-verity rootfs_verity.hash=3"',
+    ['root_hash=1'],
+  ],
+  [
+    'a second section that asks',
+    'image = "/a"\n[hypervisor.clh]\nimage = "/a"\nkernel_verity_params = "root_hash=5"',
+    ['root_hash=5'],
+  ],
+];
+
+for (const [rule, toml, expected] of verities) {
+  test(`root hashes: ${rule}`, () => {
+    const [configuration] = locateConfigurations(node({ [usr]: `[hypervisor.qemu]\n${toml}\n` }), undefined, [], []);
+    assert.equal(
+      configuration?.images.map(({ verity }) => verity),
+      expected,
+    );
+  });
+}
 
 const sections: readonly [rule: string, toml: string, expected: string][] = [
   ['an image and an initrd', '[hypervisor.qemu]\nimage = "/a"\ninitrd = "/b"\n', '/a /b'],
@@ -214,12 +295,18 @@ const sections: readonly [rule: string, toml: string, expected: string][] = [
     '/a#b',
   ],
   ['a string of several lines with # in it', 's = """\n# """\n[hypervisor.q]\nimage = "/a"\n', '/a'],
+  [
+    'line separators of Unicode end no comment, and begin none',
+    '# a\u2028b = c\n[hypervisor.q]\nx = "a\u2028# b"\nimage = "/a"\n',
+    '/a',
+  ],
+  ['a byte order mark, and lines that end with CR and LF', '\ufeff# x\r\n[hypervisor.q]\r\nimage = "/a"\r\n', '/a'],
   ['a date is no table', '[hypervisor]\nqemu = 2020-01-01\n', ''],
 ];
 
 for (const [rule, toml, expected] of sections) {
   test(`images: ${rule}`, () => {
-    const [configuration] = locateConfigurations(node({ [usr]: toml }), undefined, false, []);
+    const [configuration] = locateConfigurations(node({ [usr]: toml }), undefined, [], []);
     assert.is(configuration === undefined ? '' : told(configuration), `${usr}: /usr null: ${expected}`);
   });
 }
@@ -279,7 +366,7 @@ const dropIns: readonly [rule: string, tree: Tree, expected: string, unread?: re
 
 for (const [rule, tree, expected, unread = []] of dropIns) {
   test(`drop-ins: ${rule}`, () => {
-    const [configuration] = locateConfigurations(node({ [usr]: naming('/a'), ...tree }), undefined, false, []);
+    const [configuration] = locateConfigurations(node({ [usr]: naming('/a'), ...tree }), undefined, [], []);
     assert.is(configuration === undefined ? '' : told(configuration), `${usr}: /usr null: ${expected}`);
     assert.is(configuration?.unread.length, unread.length);
     for (const [index, said] of unread.entries()) assert.match(configuration?.unread[index]?.message ?? '', said);
@@ -288,7 +375,7 @@ for (const [rule, tree, expected, unread = []] of dropIns) {
 
 test('a thousand drop-ins are enough', () => {
   const tree = Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`${dropInFolder}/${index}`, '']));
-  const [configuration] = locateConfigurations(node({ [usr]: naming('/a'), ...tree }), undefined, false, []);
+  const [configuration] = locateConfigurations(node({ [usr]: naming('/a'), ...tree }), undefined, [], []);
   assert.equal(configuration?.unread, [{ path: dropInFolder, message: `${dropInFolder}: more than 1000 drop-ins` }]);
 });
 

@@ -121,6 +121,32 @@ const rows: readonly [
     ['/new < containerd, handler kata (/usr/local null)', '/q < containerd, handler kata-qemu (null null)'],
   ],
   [
+    'imports with ? and with * in the name of a folder; none of them matches a slash',
+    {
+      [containerd]: 'imports = ["conf.?/k*-?.toml", "/srv/*/k.toml"]\n',
+      '/etc/containerd/conf.d/kata-a.toml': handler(3, 'kata-a', '/a'),
+      '/etc/containerd/conf.d/kata-ab.toml': handler(3, 'kata-ab', '/no'),
+      '/etc/containerd/conf.d/x/kata-c.toml': handler(3, 'kata-c', '/no'),
+      '/srv/1/k.toml': handler(3, 'kata-1', '/1'),
+      '/srv/2/3/k.toml': handler(3, 'kata-3', '/no'),
+    },
+    ['/a < containerd, handler kata-a (null null)', '/1 < containerd, handler kata-1 (null null)'],
+  ],
+  [
+    'the two handlers of older containerd that have no name',
+    {
+      [containerd]: [
+        '[plugins.cri.containerd.untrusted_workload_runtime]\nruntime_type = "io.containerd.kata.v2"\noptions = { ConfigPath = "/u" }\n',
+        '[plugins.cri.containerd.default_runtime]\nruntime_type = "io.containerd.kata-qemu.v2"\noptions = { ConfigPath = "/d" }\n',
+        '[plugins.cri.containerd.other]\nruntime_type = "io.containerd.kata.v2"\noptions = { ConfigPath = "/o" }\n',
+      ].join(''),
+    },
+    [
+      '/u < containerd, handler untrusted_workload_runtime (/usr/local null)',
+      '/d < containerd, handler default_runtime (null null)',
+    ],
+  ],
+  [
     'a file that imports itself',
     { [containerd]: `imports = ["config.toml", "*"]\n${handler(3, 'kata', '/a')}` },
     ['/a < containerd, handler kata (/usr/local null)'],
@@ -191,6 +217,57 @@ for (const [rule, tree, expected, { unread = [], there: paths } = {}] of rows) {
   });
 }
 
+const elsewhere: readonly [rule: string, tree: Tree, path: string, expected: string, programs: readonly string[]][] = [
+  [
+    "another release of kata-deploy's",
+    { '/opt/kata-dev/bin/containerd-shim-kata-v2': 'x' },
+    '/opt/kata-dev/bin/containerd-shim-kata-v2',
+    '/opt/kata-dev null',
+    ['/opt/kata-dev/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'the one in Rust, behind a link',
+    {
+      '/opt/kata-dev/runtime-rs/bin/containerd-shim-kata-v2': 'x',
+      '/usr/local/bin/containerd-shim-kata-dev-v2': { link: '/opt/kata-dev/runtime-rs/bin/containerd-shim-kata-v2' },
+    },
+    '/usr/local/bin/containerd-shim-kata-dev-v2',
+    '/opt/kata-dev rust',
+    ['/opt/kata-dev/runtime-rs/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'a link to a known one',
+    { '/srv/shim': { link: '/opt/kata/bin/containerd-shim-kata-v2' }, '/opt/kata/bin/containerd-shim-kata-v2': 'x' },
+    '/srv/shim',
+    '/opt/kata go',
+    [],
+  ],
+  [
+    'a script that runs a known one',
+    { '/srv/shim': '#!/bin/sh\nexec /opt/kata/bin/containerd-shim-kata-v2 "$@"\n' },
+    '/srv/shim',
+    '/opt/kata go',
+    [],
+  ],
+  ['one that is not there', {}, '/srv/bin/containerd-shim-kata-v2', 'null null', []],
+  ['a program of another name', { '/srv/bin/kata-wrapper': 'x' }, '/srv/bin/kata-wrapper', 'null null', []],
+];
+
+for (const [rule, tree, path, expected, named] of elsewhere) {
+  test(`a shim in another place: ${rule}`, () => {
+    const toml = ['a', 'b'].map((name) => handler(3, `kata-${name}`, `/${name}`, `runtime_path = "${path}"\n`));
+    const found = namedConfigurations(node({ ...tree, [containerd]: toml.join('') }), programs);
+    assert.equal(
+      found.configurations.map(({ reader }) => `${reader.prefix} ${reader.language}`),
+      [expected, expected],
+    );
+    assert.equal(
+      found.programs.map((program) => program.path),
+      named,
+    );
+  });
+}
+
 test('what leads to a runtime is that runtime, whatever name others call it by', () => {
   const end = { path: '/opt/kata/bin/containerd-shim-kata-v2', prefix: '/opt/kata', language: 'go' } as const;
   const alias = { ...end, calledAs: '/usr/local/bin/containerd-shim-kata-v2' };
@@ -217,7 +294,7 @@ test(
       [containerd]: `imports = ["conf.d/${'*a'.repeat(20_000)}"]\n`,
       [`/etc/containerd/conf.d/${'a'.repeat(250)}`]: '',
     };
-    assert.equal(namedConfigurations(node(tree), programs), { configurations: [], unread: [] });
+    assert.equal(namedConfigurations(node(tree), programs), { configurations: [], programs: [], unread: [] });
   },
   { timeout: 5 },
 );

@@ -306,6 +306,26 @@ test('an image that somebody names twice is there once, with both; a guest image
   ]);
 });
 
+test('a runtime that only a handler names is judged with its own image', () => {
+  const tree = {
+    [opt]: qemu(`image = "${optImage}"`),
+    '/opt/kata/bin/kata-runtime': '',
+    '/opt/kata-dev/bin/containerd-shim-kata-v2': 'x',
+    '/opt/kata-dev/k.toml': qemu('image = "/dev.img"'),
+    '/etc/containerd/config.toml':
+      '[plugins.cri.containerd.runtimes.dev]\nruntime_type = "io.containerd.kata-dev.v2"\nruntime_path = "/opt/kata-dev/bin/containerd-shim-kata-v2"\noptions = { ConfigPath = "/opt/kata-dev/k.toml" }\n',
+  };
+  const installation = locateInstallation(node(tree));
+  assert.equal(
+    installation.programs.map(({ prefix, language, path }) => `${prefix} ${language} ${path}`),
+    ['/opt/kata go /opt/kata/bin/kata-runtime', '/opt/kata-dev go /opt/kata-dev/bin/containerd-shim-kata-v2'],
+  );
+  assert.equal(imagesOf(installation), [
+    `${optImage} < ${opt} (/opt/kata)`,
+    '/dev.img < /opt/kata-dev/k.toml (/opt/kata-dev)',
+  ]);
+});
+
 test("what containerd's configuration has wrong is told, and who it names is found", () => {
   const tree = {
     '/etc/containerd/config.toml': 'imports = ["a.toml", "b.toml"]\n',

@@ -83,6 +83,31 @@ test(
   { needs },
 );
 
+test(
+  'a shim of 1.x without a proxy counts for the sandbox, and not for its other containers',
+  async () => {
+    const id = `vsock-${process.pid}`;
+    const made = `/run/vc/sbs/${id}`;
+    const args = (container: string): string[] => [
+      '-agent',
+      'vsock://3:1024',
+      '-container',
+      container,
+      '-exec-id',
+      'x',
+    ];
+    try {
+      mkdirSync(made, { recursive: true });
+      await withProcess(program('kata-shim'), args(id), () => assert.ok(ids().includes(id)));
+      await withProcess(program('kata-shim'), args(`${id}-other`), () => assert.not(ids().includes(`${id}-other`)));
+      assert.not(ids().includes(id), 'it has ended');
+    } finally {
+      rmSync(made, { recursive: true, force: true });
+    }
+  },
+  { needs: [...needs, 'root'] },
+);
+
 const others: readonly [rule: string, file: () => string, args: (id: string) => string[], argv0?: string][] = [
   ['a program that only calls itself a shim', () => '/usr/bin/perl', goArguments, 'containerd-shim-kata-v2'],
   ["another runtime's shim", () => program('containerd-shim-runc-v2'), goArguments],
