@@ -361,7 +361,7 @@ function imagesOf({ hypervisor }: TomlTable): Pick<Configuration, 'images' | 'is
     for (const path of [initrd, igvm]) add(path, 'guest');
     if (typeof kernel === 'string' && secureExecution.test(kernel)) add(kernel, 'guest');
     for (const extension of Array.isArray(extensions) ? extensions : []) {
-      if (isTable(extension)) add(extension.path, 'extension', extension['verity_params']);
+      if (isTable(extension)) add(extension.path, 'extension', extension.verity_params);
     }
   }
   return { images: [...images.values()], isRemote: isTable(hypervisor.remote) };

@@ -101,14 +101,14 @@ function idOfProcess(host: Host, pid: string): string | undefined {
   // `shim … start` and `shim … delete` only live for a moment, and serve no sandbox.
   if (argv.includes('start') || argv.includes('delete')) return undefined;
   if (containerShim.test(program)) {
-    const id = valueOf(argv, /^--?container(?:=(.+))?$/);
+    const id = identifierBehind(argv, /^--?container(?:=(.+))?$/);
     return id !== undefined && host.status(`/run/vc/sbs/${id}`) !== undefined ? id : undefined;
   }
-  return valueOf(argv, proxy.test(program) ? /^--?sandbox(?:=(.+))?$/ : /^--?id(?:=(.+))?$/);
+  return identifierBehind(argv, proxy.test(program) ? /^--?sandbox(?:=(.+))?$/ : /^--?id(?:=(.+))?$/);
 }
 
 /** The identifier behind an option. */
-function valueOf(argv: readonly string[], option: RegExp): string | undefined {
+function identifierBehind(argv: readonly string[], option: RegExp): string | undefined {
   for (const [index, argument] of argv.entries()) {
     const match = option.exec(argument);
     if (match !== null) return acceptable(match[1] ?? argv[index + 1]);
