@@ -1,6 +1,5 @@
 /** Real .deb files, made by dpkg-deb. */
 
-import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, type Tree, temporaryFolder, writeTree } from './images.ts';
@@ -81,24 +80,21 @@ export function tarOf(entries: readonly TarEntry[]): Uint8Array {
   return Buffer.concat([...parts, Buffer.alloc(1024)]);
 }
 
-/** A .deb whose data.tar is this one, put together by hand; `data` may be the end of its name and what compresses it. */
+/** A .deb whose data.tar is this one, put together by hand; `suffix`: of its name, when it is compressed. */
 export function rawDeb(
   folder: string,
   { name, version, fields = {} }: Deb,
   data: Uint8Array,
-  compression: '' | 'gz' | 'xz' = '',
+  suffix: '' | '.gz' | '.xz' | '.zst' = '',
 ): string {
   const control = Object.entries({ Package: name, Version: version, Architecture: 'all', ...fields });
-  const programs = { '': [], gz: ['gzip', '-c'], xz: ['xz', '-0c'] };
-  const [program, ...options] = programs[compression];
-  const packed = program === undefined ? data : execFileSync(program, options, { input: data, maxBuffer: 1 << 30 });
   const members: [string, Uint8Array][] = [
     ['debian-binary', Buffer.from('2.0\n')],
     [
       'control.tar',
       tarOf([{ path: './control', content: control.map(([key, value]) => `${key}: ${value}\n`).join('') }]),
     ],
-    [`data.tar${compression === '' ? '' : `.${compression}`}`, packed],
+    [`data.tar${suffix}`, data],
   ];
   const parts = members.flatMap(([member, content]) => [
     Buffer.from(

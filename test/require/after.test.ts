@@ -120,7 +120,12 @@ function told({ runtimes, images }: State): string[] {
     ...images.map(({ facts, incoming, removedBy }) => {
       const agent = facts.agent?.version.text ?? facts.problem?.kind ?? 'no version';
       const sign = incoming !== null ? '+' : removedBy !== null ? '-' : '=';
-      const states = incoming !== null ? ` ${incoming.package} states ${incoming.versionText}` : '';
+      const states =
+        incoming === null
+          ? ''
+          : incoming.isRead
+            ? ` read out of ${incoming.package}`
+            : ` ${incoming.package} states ${incoming.versionText}${incoming.problem === null ? '' : `: ${incoming.problem}`}`;
       return `${sign} ${facts.path} ${agent}${states}${removedBy === null ? '' : ` by ${removedBy}`}`;
     }),
   ];
@@ -147,6 +152,11 @@ function configure({ name, oldVersion, newVersion }: PackageChange): PackageChan
 /** An archive that is not there: whoever opens it is found out. */
 function unopened(name: string, oldVersion: string | null, newVersion: string): PackageChange {
   return { name, oldVersion, newVersion, action: 'unpack', archive: join(debs, 'none', `${name}.deb`) };
+}
+
+/** A package that its manager has not fetched yet, or does not say where it is. */
+function unfetched(name: string): PackageChange {
+  return { name, oldVersion: '3.4.0-1', newVersion: '3.5.0-1', action: 'unpack', archive: null };
 }
 
 /** What the protocol's history says of every runtime from 3.3 to 3.12. */
@@ -196,13 +206,94 @@ const rows: readonly Row[] = [
     ],
   ],
   [
-    'an image without the field states nothing; what is installed does not speak for it',
+    'an image without the field is read out of the package; what is installed does not speak for it',
+    () => ({ root: usual(), changes: [unpack({ ...image35({}), files: { [imagePath]: guest('3.5.0') } })] }),
+    [
+      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `+ ${imagePath} 3.5.0 read out of kata-containers-image 3.5.0-1`,
+    ],
+  ],
+  [
+    'a stated version wins over what is in the package',
+    () => ({ root: usual(), changes: [unpack({ ...image35(), files: { [imagePath]: guest('9.9.9') } })] }),
+    [
+      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states 3.5.0`,
+    ],
+  ],
+  [
+    'a package that brings the image no more',
     () => ({ root: usual(), changes: [unpack(image35({}))] }),
     [
       `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
-      `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states null`,
+      `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states null: ${imagePath} is not in the package`,
     ],
   ],
+  [
+    'a first installation of both, where nothing is there and nothing names an image',
+    () => ({
+      root: node([], {}),
+      changes: [
+        unpack({ ...runtime35(declares), files: { [program]: '#!/bin/sh\n' } }, null),
+        unpack({ ...image35({}), files: { [imagePath]: guest('3.4.0') } }, null),
+      ],
+    }),
+    [
+      '+ kata-runtime 3.5.0-1 needs >=3.5.0 <3.6.0, below /usr',
+      `+ ${imagePath} 3.4.0 read out of kata-containers-image 3.5.0-1`,
+    ],
+  ],
+  [
+    'a configuration that names no image is no such place',
+    () => ({
+      root: node([], { [usrConfig]: '[hypervisor.remote]\n' }),
+      changes: [unpack({ ...image35({}), files: { [imagePath]: guest('3.4.0') } }, null)],
+    }),
+    [],
+  ],
+
+  // What is not at hand before the transaction.
+  [
+    'a runtime that is not at hand: by what the package manager tells',
+    () => ({
+      root: usual(),
+      changes: [{ ...unfetched('kata-runtime'), declared: { agentRequires: '>=3.5.0', agentVersion: null } }],
+    }),
+    ['+ kata-runtime 3.5.0-1 needs >=3.5.0, below /usr, replaces 3.4.0-1', `= ${imagePath} 3.4.0`],
+  ],
+  [
+    'by its version, where nothing is told',
+    () => ({ root: usual(), changes: [unfetched('kata-runtime')] }),
+    [`+ kata-runtime 3.5.0-1 needs ${since33}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
+  ],
+  [
+    'but the history is not its word where the one before had a word of its own',
+    () => ({
+      root: node([{ ...runtimePackage, fields: declares }, imagePackage], usrTree()),
+      changes: [unfetched('kata-runtime')],
+    }),
+    ['+ kata-runtime 3.5.0-1 needs >=3.5.0-0 <3.6.0-0, below /usr, replaces 3.4.0-1', `= ${imagePath} 3.4.0`],
+  ],
+  [
+    'an image that is not at hand: by what the package manager tells',
+    () => ({
+      root: usual(),
+      changes: [{ ...unfetched('kata-containers-image'), declared: { agentRequires: null, agentVersion: '3.5.0' } }],
+    }),
+    [
+      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states 3.5.0`,
+    ],
+  ],
+  [
+    'and not known where nothing is told',
+    () => ({ root: usual(), changes: [unfetched('kata-containers-image')] }),
+    [
+      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states null: the package is not at hand before it is installed`,
+    ],
+  ],
+  ['something else that is not at hand is not asked after', () => ({ root: usual(), changes: [unfetched('vim')] }), []],
   [
     'a runtime without the field: the history',
     () => ({ root: usual(), changes: [unpack(runtime35())] }),
@@ -259,7 +350,7 @@ const rows: readonly Row[] = [
     }),
     [
       '= /usr/bin/kata-runtime null needs its version is not known, below /usr',
-      `+ ${imagePath} not-found kata-containers-image 3.5.0-1 states null`,
+      `+ ${imagePath} not-found kata-containers-image 3.5.0-1 states null: ${join(debs, 'none/kata-containers-image.deb')}: no such file or directory`,
       '= /srv/my.img not-found',
     ],
     [/^the incoming package cannot be read: /],

@@ -148,8 +148,50 @@ function pax(records: string, more: Header = {}): Uint8Array[] {
   return [header({ name: 'pax', type: 'x', size: octal(records.length), ...more }), padded(records)];
 }
 
+/** `goesOn`: whether a block of its map follows. */
+function sparse(goesOn: number, size: string): Uint8Array {
+  const block = header({ type: 'S', size });
+  block[482] = goesOn;
+  return block;
+}
+
+function sparseBlock(goesOn: number): Uint8Array {
+  const block = new Uint8Array(512);
+  block[504] = goesOn;
+  return block;
+}
+
 const good: readonly [rule: string, parts: readonly Uint8Array[], expected: readonly Partial<Read>[]][] = [
   ['nothing but its end', [end], []],
+  [
+    "a size in a pax header, for what ustar's own digits cannot say",
+    [...pax('13 size=1000\n'), header({ name: 'a', size: '0' }), padded('x'.repeat(1000)), header({ name: 'b' }), end],
+    [
+      { path: 'a', size: 1000 },
+      { path: 'b', size: 0 },
+    ],
+  ],
+  [
+    "a sparse file in GNU's old form, its map going on in two blocks",
+    [sparse(1, '600'), sparseBlock(1), sparseBlock(0), padded('x'.repeat(384)), header({ name: 'b' }), end],
+    [
+      { path: 'file', type: 'sparse', size: 384 },
+      { path: 'b', type: 'file' },
+    ],
+  ],
+  [
+    'a sparse file in a pax form',
+    [
+      ...pax('22 GNU.sparse.major=1\n30 GNU.sparse.realsize=1000000\n'),
+      header({ name: 'a' }),
+      header({ name: 'b' }),
+      end,
+    ],
+    [
+      { path: 'a', type: 'sparse' },
+      { path: 'b', type: 'file' },
+    ],
+  ],
   ['one block of zeros is an end', [header({}), end.subarray(512)], [{ path: 'file', size: 0 }]],
   ['what stands behind the end is not read', [end, header({}), padded('junk')], []],
   [
@@ -297,6 +339,13 @@ const bad: readonly [
     [header({ type: 'L', size: '40000000000' }), end],
     LimitExceeded,
     /^an archive, byte 0: a header of 4294967296 bytes$/,
+  ],
+  ['a size in a pax header that is none', [...pax('12 size=-100\n'), header({})], Corrupt, /a size of -100$/],
+  [
+    'a map of a sparse file that never ends',
+    [sparse(1, '0'), ...Array.from({ length: 10_001 }, () => sparseBlock(1))],
+    LimitExceeded,
+    /a map of more than 10000 blocks$/,
   ],
   ['a pax header of 65537 bytes', pax('x', { size: octal(65537) }), LimitExceeded, /a header of 65537 bytes$/],
 ];
