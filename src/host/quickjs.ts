@@ -29,6 +29,7 @@ const O_NONBLOCK = 0o4000;
 const SEEK_SET = 0;
 const SEEK_END = 2;
 const SIGKILL = 9;
+const SIGXFSZ = 25;
 const ENOENT = 2;
 const ENOTDIR = 20;
 const EINTR = 4;
@@ -402,6 +403,8 @@ class QuickJsHost implements Host {
   constructor() {
     // A closed standard error must not turn a block (status 10) into death by SIGPIPE, which lets the transaction go on.
     os.signal(os.SIGPIPE, undefined);
+    // A file that grows over the user's limit is an error of the write then, as on Node.js.
+    os.signal(SIGXFSZ, undefined);
   }
 
   /** The owner of /proc/self is the effective user; without /proc, root is assumed, the stricter of the two. */

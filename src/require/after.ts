@@ -290,7 +290,11 @@ class Node {
         (declared?.agentRequires ?? null) !== null ||
         [...(paths ?? [])].some(isProgram) ||
         isListed(config.runtimePackages, name),
-      isImage: isStated || [...(paths ?? [])].some((path) => !isProgram(path)) || isListed(config.imagePackages, name),
+      isImage:
+        isStated ||
+        (paths === null && payload?.holdsLikelyImage === true) ||
+        [...(paths ?? [])].some((path) => !isProgram(path)) ||
+        isListed(config.imagePackages, name),
     };
   }
 

@@ -6,7 +6,7 @@
  * same folder are kept as they pass; where that was another one, the package is read a second time.
  */
 
-import { LimitExceeded, NotFound, Problem, Unsupported } from '../errors.ts';
+import { Io, LimitExceeded, NotFound, Problem, Unsupported } from '../errors.ts';
 import type { Host, TemporaryFile } from '../host/host.ts';
 import { type ImageFacts, readOpenImage } from '../read/image.ts';
 import * as limits from '../read/limits.ts';
@@ -53,7 +53,11 @@ export class IncomingPayload {
   readonly #contents = new Map<string, string>();
   /** What was kept of the members, by their place. */
   readonly #kept = new Map<string, TemporaryFile>();
+  /** Why what was to be kept could not be written. */
+  readonly #unwritten = new Map<string, Io>();
   #written = 0;
+  /** Whether a member passed that may be an image, by its name or by its size and folder. */
+  holdsLikelyImage = false;
   #reading: Promise<void> | undefined;
 
   /** `names`: of all images that may be asked for. `deadline`: milliseconds on the host's clock. */
@@ -141,13 +145,24 @@ export class IncomingPayload {
     if (type === 'file' && identity !== null && size > 0) this.#contents.set(identity, place);
   }
 
+  /** Where it cannot be written, the next members may still be read: what fails is this image alone. */
   async #keep(place: string, member: Member): Promise<void> {
-    const file = this.#host.temporaryFile(`${place} in ${this.#package.path}`);
-    this.#kept.set(place, file);
+    this.holdsLikelyImage = true;
+    this.#unwritten.delete(place);
+    const write = (action: () => void): void => {
+      try {
+        if (!this.#unwritten.has(place)) action();
+      } catch (error) {
+        if (!(error instanceof Io)) throw error;
+        this.#unwritten.set(place, error);
+        this.#drop(place);
+      }
+    };
+    write(() => this.#kept.set(place, this.#host.temporaryFile(`${place} in ${this.#package.path}`)));
     for await (const piece of member.pieces()) {
       this.#checkTime();
       this.#written += piece.length;
-      file.write(piece);
+      write(() => this.#kept.get(place)?.write(piece));
     }
   }
 
@@ -225,10 +240,12 @@ export class IncomingPayload {
     }
   }
 
-  /** Throws LimitExceeded when it did not find room. */
+  /** Throws Io when it could not be written, LimitExceeded when it did not find room below the limit. */
   #fileAt(place: string): TemporaryFile {
     const file = this.#kept.get(place);
     if (file !== undefined) return file;
+    const problem = this.#unwritten.get(place);
+    if (problem !== undefined) throw problem;
     throw new LimitExceeded(
       `${this.#package.path}: its images have more than ${limits.packageImageBytes} bytes in all`,
     );

@@ -11,7 +11,7 @@ import { type After, stateAfter } from '../../src/require/after.ts';
 import type { PackageChange } from '../../src/require/transaction.ts';
 import { parseRange } from '../../src/version.ts';
 import { type Deb, makeDeb } from '../debs.ts';
-import { guestTree, makeExt, type Tree, temporaryFolder, writeTree } from '../images.ts';
+import { guestTree, makeExt, run, type Tree, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the state after a transaction');
@@ -125,7 +125,7 @@ function told({ runtimes, images }: State): string[] {
           ? ''
           : incoming.isRead
             ? ` read out of ${incoming.package}`
-            : ` ${incoming.package} states ${incoming.versionText}${incoming.problem === null ? '' : `: ${incoming.problem}`}`;
+            : ` ${incoming.package} states ${incoming.versionText}${incoming.problem === null ? '' : `: ${incoming.problem.replace(/(dpkg-deb failed) .*/s, '$1')}`}`;
       return `${sign} ${facts.path} ${agent}${states}${removedBy === null ? '' : ` by ${removedBy}`}`;
     }),
   ];
@@ -292,6 +292,23 @@ const rows: readonly Row[] = [
       `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
       `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states null: the package is not at hand before it is installed`,
     ],
+  ],
+  [
+    'a payload that breaks off behind what may be an image, in a package of no known name',
+    () => {
+      const files = {
+        [imagePath]: Buffer.concat([guest('3.5.0'), Buffer.alloc(1 << 20)]),
+        '/usr/share/z': 'z'.repeat(9999),
+      };
+      const change = unpack({ name: 'kata-acme', version: '3.5.0-1', files, compression: 'none' }, null);
+      run('truncate', '-s', '-20000', change.archive ?? '');
+      return { root: node([runtimePackage], usrTree()), changes: [change] };
+    },
+    [
+      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `+ ${imagePath} 3.4.0 kata-acme 3.5.0-1 states null: dpkg-deb failed`,
+    ],
+    [/^the payload of the incoming package cannot be read: /],
   ],
   ['something else that is not at hand is not asked after', () => ({ root: usual(), changes: [unfetched('vim')] }), []],
   [

@@ -355,7 +355,7 @@ function withFiles(make: (file: TemporaryFile) => TemporaryFile): Host {
 }
 
 test(
-  'a full disk is the reason, and nothing stays open',
+  'a full disk, or none that can be written, is the reason, and nothing stays open',
   async () => {
     const path = makeDeb(folder, { name: 'full', version: '1', files: { [wanted]: diskImage() } });
     const full = withFiles((file) => ({
@@ -367,6 +367,14 @@ test(
         throw new Io(`${file.path}: ENOSPC`);
       },
     }));
+    let made = 0;
+    const nowhere = withFiles((file) => {
+      made += 1;
+      file.close();
+      throw new Io('no temporary file in /tmp: EROFS');
+    });
+    assert.is(told(await readIn(path, { host: nowhere })), 'no temporary file in /tmp: EROFS');
+    assert.is(made, 2);
     assert.match(told(await readIn(path, { host: full })), /kata-containers\.img in .*full_1_all\.deb: ENOSPC$/);
   },
   { needs: ['mkfs.ext4', ...deb] },
