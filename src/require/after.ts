@@ -310,7 +310,7 @@ class Node {
     if (archive === null)
       return { file: null, fields: null, problem: 'the package is not at hand before it is installed' };
     try {
-      const file = openPackage(this.host, archive, this.#request.deadline);
+      const file = openPackage(this.host, archive, this.#payloadDeadline);
       return { file, fields: await file.fields(), problem: null };
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

@@ -3,7 +3,7 @@
  * `debian-binary`, `control.tar*` and `data.tar*`. dpkg-deb reads it where dpkg is installed; elsewhere it is read here.
  */
 
-import { Corrupt, NotFound, Unsupported } from '../errors.ts';
+import { Corrupt, Io, NotFound, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { Bytes, utf8 } from '../read/bytes.ts';
 import * as limits from '../read/limits.ts';
@@ -69,6 +69,8 @@ async function* dataStream(host: Host, path: string, deadline: number): AsyncGen
   try {
     yield* host.stream(['dpkg-deb', '--fsys-tarfile', path], limit);
   } catch (error) {
+    // What dpkg-deb's processes say of each other behind the first line tells nothing more.
+    if (error instanceof Io) throw new Io(`${path}: ${error.message.replace(/\n.*/s, '')}`);
     if (!(error instanceof NotFound) || !error.message.includes('dpkg-deb')) throw error;
     yield* memberStream(host, path, 'data', deadline);
   }

@@ -125,7 +125,7 @@ function told({ runtimes, images }: State): string[] {
           ? ''
           : incoming.isRead
             ? ` read out of ${incoming.package}`
-            : ` ${incoming.package} states ${incoming.versionText}${incoming.problem === null ? '' : `: ${incoming.problem.replace(/(dpkg-deb failed) .*/s, '$1')}`}`;
+            : ` ${incoming.package} states ${incoming.versionText}${incoming.problem === null ? '' : `: ${incoming.problem.replace(/^.*: (dpkg-deb failed) .*/s, '$1')}`}`;
       return `${sign} ${facts.path} ${agent}${states}${removedBy === null ? '' : ` by ${removedBy}`}`;
     }),
   ];
