@@ -280,7 +280,7 @@ type Contents = Pick<Configuration, 'dropIns' | 'images' | 'isRemote' | 'unread'
 
 function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
   const unread: Unread[] = [];
-  let document = readToml(host, path, unread) ?? {};
+  let document = readToml(host, path, unread, withoutOtherKeys) ?? {};
   const folder = `${resolvedPath.slice(0, resolvedPath.lastIndexOf('/'))}/config.d`;
   const dropIns = namesIn(host, folder)
     .map((name) => `${folder}/${name}`)
@@ -289,7 +289,7 @@ function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
     unread.push({ path: folder, message: `${folder}: more than ${dropInLimit} drop-ins` });
   }
   for (const file of dropIns.slice(0, dropInLimit)) {
-    const dropIn = readToml(host, file, unread);
+    const dropIn = readToml(host, file, unread, withoutOtherKeys);
     if (dropIn !== undefined) document = merged(document, dropIn, mergeDepth);
   }
   return { dropIns, ...imagesOf(document), unread };
@@ -305,9 +305,11 @@ function statusKind(host: Host, path: string): string | undefined {
 }
 
 /** Undefined, and told in `unread`, when it cannot be read. */
-export function readToml(host: Host, path: string, unread: Unread[]): TomlTable | undefined {
+export function readToml(host: Host, path: string, unread: Unread[], shorten = withoutComments): TomlTable | undefined {
   try {
-    return parse(withoutComments(host.readText(path, configurationLimit)));
+    const text = host.readText(path, configurationLimit);
+    // In a string of several lines a line can look like anything.
+    return parse(text.includes('"""') || text.includes("'''") ? text : shorten(text));
   } catch (error) {
     unread.push({ path, message: problemIn(error, path) });
     return undefined;
@@ -316,11 +318,63 @@ export function readToml(host: Host, path: string, unread: Unread[]): TomlTable 
 
 /**
  * Most of a configuration of Kata is comments, and the parser looks at each character. Lines and columns of the rest stay what they are.
- * In a string of several lines a line can begin with #, too.
  */
 function withoutComments(text: string): string {
-  // Only \n ends a line: to `^`, `.` and `$` U+2028 would, too.
-  return /"""|'''/.test(text) ? text : text.replace(/(^|\n)[ \t]*#[^\n]*/g, '$1');
+  return text
+    .split('\n')
+    .map((line) => (isComment(line) ? '' : line))
+    .join('\n');
+}
+
+function isComment(line: string): boolean {
+  return line.startsWith('#') || ((line.startsWith(' ') || line.startsWith('\t')) && /^[ \t]+#/.test(line));
+}
+
+/** Those of [hypervisor.NAME] that are looked at. */
+const keysOfImages: ReadonlySet<string> = new Set([
+  'image',
+  'initrd',
+  'igvm',
+  'kernel',
+  'kernel_params',
+  'kernel_verity_params',
+  'guest_extension_images',
+  'path',
+  'verity_params',
+]);
+
+/**
+ * What is left are tables, what belongs to an image, and all that is not as plain as can be: in that the parser may find fault, and a key
+ * that is given twice is its to tell, too.
+ */
+function withoutOtherKeys(text: string): string {
+  const lines: string[] = [];
+  let keys = new Set<string>();
+  for (const line of text.split('\n')) {
+    if (line === '' || isComment(line)) {
+      lines.push('');
+      continue;
+    }
+    if (line.startsWith('[')) keys = new Set();
+    const equals = line.indexOf('=');
+    const key = line.slice(0, Math.max(0, equals)).trim();
+    if (equals > 0 && keys.has(key)) return withoutComments(text);
+    keys.add(key);
+    const isOther = /^[A-Za-z0-9_-]+$/.test(key) && !keysOfImages.has(key) && isPlain(line.slice(equals + 1).trim());
+    lines.push(isOther ? '' : line);
+  }
+  return lines.join('\n');
+}
+
+/** A value in which there is nothing to be wrong. */
+function isPlain(value: string): boolean {
+  return (
+    value === 'true' ||
+    value === 'false' ||
+    value === '[]' ||
+    /^(?:0|[1-9][0-9]{0,14})$/.test(value) ||
+    /^"[^"\\\u0000-\u001f\u007f]*"$/.test(value)
+  );
 }
 
 function problemIn(error: unknown, path: string): string {

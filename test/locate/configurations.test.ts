@@ -311,6 +311,43 @@ for (const [rule, toml, expected] of sections) {
   });
 }
 
+const mistakes: readonly [rule: string, toml: string, said: RegExp][] = [
+  ['a value that is none', '[runtime]\na = true\nb = yes\n', /line 3, column 5: /],
+  ['a number that is none', '[runtime]\na = 007\n', /line 2, column 5: /],
+  ['a string that does not end', '# x\n[runtime]\na = "b\n', /line 3, column \d+: /],
+  ['a string with a bad escape', '[runtime]\na = "\\q"\n', /line 2, column \d+: /],
+  ['a control character', '[runtime]\na = "\u0001"\n', /line 2, column \d+: /],
+  ['something behind a value', '[runtime]\na = true false\n', /line 2, column \d+: /],
+  ['a key that is none', '[runtime]\na b = true\n', /line 2, column \d+: /],
+  ['a line without a value', '[runtime]\na = true\nb\n', /line [34], column \d+: /],
+  ['a key given twice', '[runtime]\na = true\n\na = false\n', /line 4, column 1: /],
+  ['a key given twice, in another form', '[runtime]\na = [1]\n  a = false\n', /line 3, column 3: /],
+  ['a table given twice', '[runtime]\na = true\n[agent]\n[runtime]\nb = 1\n', /line 4, column 2: /],
+];
+
+for (const [rule, toml, said] of mistakes) {
+  for (const end of ['\n', '\r\n']) {
+    test(`mistakes in what is not looked at are told, with their place: ${rule}, ${JSON.stringify(end)}`, () => {
+      const text = (naming('/a') + toml).replaceAll('\n', end);
+      const [configuration] = locateConfigurations(node({ [usr]: text }), undefined, [], []);
+      assert.is(configuration?.unread.length, 1);
+      const place = said.source.replace(
+        /line (\[34\]|\d+)/,
+        (_, line: string) => `line ${line === '[34]' ? '[56]' : Number(line) + 2}`,
+      );
+      assert.match(configuration?.unread[0]?.message ?? '', new RegExp(place));
+    });
+  }
+}
+
+test('the same key in several tables, and plain values beside an image, are no mistake', () => {
+  const plain = 'a = true\nb = "x" # y\nc = 0\nd-e_1 = 12\nf = []\n  g   =   false  \n';
+  const toml = `${plain}[hypervisor.q]\n${plain}image = "/a"\n[runtime]\n${plain}image = "/no"\n[[x.y]]\n${plain}[[x.y]]\n${plain}`;
+  const [configuration] = locateConfigurations(node({ [usr]: toml }), undefined, [], []);
+  assert.equal(configuration?.unread, []);
+  assert.is(configuration && told(configuration), `${usr}: /usr null: /a`);
+});
+
 const dropInFolder = usr.replace('configuration.toml', 'config.d');
 
 const dropIns: readonly [rule: string, tree: Tree, expected: string, unread?: readonly RegExp[]][] = [
