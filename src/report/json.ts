@@ -107,6 +107,15 @@ export function reportJson(report: Report, exitCode: number): string {
           .map(({ message }) => printable(message, 1000)),
       }),
     ),
+    // Root hashes, as they are to be and as they are; none in a transaction, where they are not judged.
+    measured: state.measured.map(({ image, source, isConfigured, expected, actual, problem }) => ({
+      image,
+      source,
+      isConfigured,
+      expected,
+      actual,
+      problem: problem === null ? null : printable(problem, 1000),
+    })),
     pairs: report.pairs.map(({ runtime, image, codes, verdict: own }) => ({
       runtime: runtime.source,
       image: image.facts.path,

@@ -106,6 +106,7 @@ const keys = {
     'requirement',
     'images',
     'configurations',
+    'measured',
     'pairs',
     'sandboxes',
     'findings',
@@ -147,6 +148,20 @@ const everything = (): Report =>
     manager: 'apt',
     sandboxes: { running: 1, ids: ['a'] },
   });
+
+test('what is measured is told whole', () => {
+  const measured = {
+    image: '/i.img',
+    source: '/c.toml',
+    isConfigured: true,
+    expected: 'a'.repeat(64),
+    actual: null,
+    problem: 'x\u001b',
+  };
+  assert.equal(parsed(reportOf([runtime()], [image(whole)], { measured: [measured] })).measured, [
+    { ...measured, problem: 'x\\u001b' },
+  ]);
+});
 
 const reports: readonly [rule: string, report: () => Report][] = [
   ['all of it is known', everything],
@@ -238,6 +253,7 @@ test('what is not known is null, never absent', () => {
     requirement: null,
     images: [],
     configurations: [],
+    measured: [],
     pairs: [],
     sandboxes: { running: null, ids: [] },
     findings: [],
