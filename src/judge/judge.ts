@@ -286,24 +286,28 @@ function findingsOf(state: State, policy: Policy): Finding[] {
         },
         {
           label: 'image',
-          value: actual ?? (problem === null ? 'no hash partition' : 'root hash unknown'),
+          value: actual ?? (problem === null && expected !== null ? 'no hash partition' : 'root hash unknown'),
           from: oneLine(image),
         },
       ],
       affects: [image, source],
       remedy: { text: findingKind(code).remedy, commands: [] },
     };
-    if (isConfigured) {
+    if (isConfigured && expected !== null) {
       add(code, { ...parts, consequence: problem ?? 'the guest kernel refuses the image: no pod starts with it' });
       continue;
     }
-    const doubt: Omit<Finding, 'code' | 'severity'> = {
-      ...parts,
-      title: 'the root hash that lies beside the guest image is not its own',
-      consequence:
-        'the configuration asks for no root hash, so that pods start; but this is not the image that the file came with',
-    };
-    findings.push({ ...doubt, code, severity: severityOf(code, 'warn', policy) });
+    const doubt = isConfigured
+      ? {
+          title: 'the root hash in the configuration cannot be read',
+          consequence: 'what is asked of the image is not known; a pod may not start with it',
+        }
+      : {
+          title: 'the root hash that lies beside the guest image is not its own',
+          consequence:
+            'the configuration asks for no root hash, so that pods start; but this is not the image that the file came with',
+        };
+    findings.push({ ...parts, ...doubt, code, severity: severityOf(code, 'warn', policy) });
   }
   const changes =
     state.runtimes.some(({ isIncoming }) => isIncoming) || state.images.some(({ incoming }) => incoming !== null);
