@@ -101,9 +101,11 @@ function pairRows(pair: Pair, measured: readonly Measured[], paint: Paint): stri
   const { runtime, image, verdict } = pair;
   const text = verdictText(pair);
   const agent = wrap(printable(agentOf(image)), agentWidth - 1);
-  const [path = '', ...more] = indented(image.facts.path, indentation);
+  const paths = indented(image.facts.path, indentation);
   const shown = verdict === 'block' || verdict === 'warn' ? paint(text, verdict) : text;
-  const gap = ' '.repeat(Math.max(1, verdictWidth - text.length));
+  // Two codes are longer than their column: the path has its own line then.
+  const beside = text.length < verdictWidth ? (paths.shift() ?? '').trimStart() : '';
+  const gap = beside === '' ? '' : ' '.repeat(verdictWidth - text.length);
   const users = image.usedBy.filter(
     (user) =>
       user.path !== image.facts.path && fits(user.prefix, runtime.prefix) && fits(user.language, runtime.language),
@@ -111,10 +113,10 @@ function pairRows(pair: Pair, measured: readonly Measured[], paint: Paint): stri
   const asked = measured.filter((one) => one.isConfigured && isMeasuredFor(one, runtime, image));
   const isMeasured = asked.length > 0 && asked.every(isAsMeasured);
   return [
-    `  ${(agent[0] ?? '').padEnd(agentWidth)}${shown}${gap}${path.trimStart()}`,
+    `  ${(agent[0] ?? '').padEnd(agentWidth)}${shown}${gap}${beside}`,
     // A version with a commit is longer than its column.
     ...agent.slice(1).map((line) => `  ${line}`),
-    ...more,
+    ...paths,
     ...[...new Set(users.map((user) => user.path))].flatMap((user) => indented(shortened(user), indentation + 2)),
     ...(isMeasured ? indented('measured: its root hash is the one configured', indentation + 2) : []),
   ];

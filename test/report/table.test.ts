@@ -165,6 +165,32 @@ test('what is not known, not there, or named for nobody', () => {
   assert.match(text, /not judged\n {4}\/usr\.img\n$/);
 });
 
+test('an image with two findings has its path on a line of its own', () => {
+  const path = '/opt/kata/share/kata-containers/kata-containers-nvidia.img';
+  const user = by(`${deploy}/runtime-rs/configuration.toml`, 'rust');
+  const measured = {
+    image: path,
+    source: user.path,
+    isConfigured: true,
+    expected: 'a'.repeat(64),
+    actual: 'b'.repeat(64),
+    problem: null,
+  };
+  const report = reportOf(
+    [rust],
+    [image(path, '3.12.0', {}, { usedBy: [user] }), image('/x.img', '3.21.0', {}, { usedBy: [user] })],
+    {
+      measured: [measured],
+    },
+  );
+  const text = tableText(report, plain);
+  assert.match(
+    text,
+    /\n {2}3\.12\.0 {5}KC101, KC106\n {22}\/opt\/kata\/share\/kata-containers\/kata-containers-nvidia\.img\n {24}…\/runtime-rs\/configuration\.toml\n {2}3\.21\.0 {5}fits {5}\/x\.img\n/,
+  );
+  assert.not.match(text, /measured:/);
+});
+
 test('no line is longer than 80 columns, whatever the names are', () => {
   const long = `/${'directory/'.repeat(30)}${'x'.repeat(200)}`;
   const long2 = `/srv/${'wörd '.repeat(60)}`;
