@@ -129,7 +129,7 @@ export function locateConfigurations(
   const configurations: Configuration[] = [];
   const guessed = new Set<string>();
   for (const { isGuessed = false, ...candidate } of candidates) {
-    const resolvedPath = endOf(host, candidate.path);
+    const resolvedPath = endOfLinks(host, candidate.path);
     const sameFile = configurations.find((other) => other.resolvedPath === resolvedPath);
     // A link to what masks it hides nothing.
     if (sameFile !== undefined && candidate.maskedBy !== null) continue;
@@ -261,7 +261,7 @@ function namesIn(host: Host, path: string): string[] {
 }
 
 /** Where the path's links end; itself when they do not. */
-function endOf(host: Host, path: string): string {
+export function endOfLinks(host: Host, path: string): string {
   try {
     return resolvePath(host, '', path);
   } catch (error) {
@@ -273,7 +273,7 @@ function endOf(host: Host, path: string): string {
 
 /** The names under which a file can belong to a package: as named, and where its symlinks end. */
 export function namesOf(host: Host, path: string): string[] {
-  return [...new Set([path, endOf(host, path)])];
+  return [...new Set([path, endOfLinks(host, path)])];
 }
 
 type Contents = Pick<Configuration, 'dropIns' | 'images' | 'isRemote' | 'unread'>;

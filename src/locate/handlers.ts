@@ -12,8 +12,16 @@
 import type { TomlTable } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { followedStatus, resolvePath } from '../host/rooted.ts';
-import { confidential, isTable, languageOfName, type Reader, readToml, type Unread } from './configurations.ts';
+import { followedStatus } from '../host/rooted.ts';
+import {
+  confidential,
+  endOfLinks,
+  isTable,
+  languageOfName,
+  type Reader,
+  readToml,
+  type Unread,
+} from './configurations.ts';
 
 export interface NamedConfiguration {
   readonly path: string;
@@ -234,10 +242,10 @@ function shimOf(
 /** The runtime that a path leads to: one of these, by a link or a script, or a shim in a place of its own. */
 function programBehind(host: Host, path: string, programs: readonly Program[]): NamedProgram | undefined {
   try {
-    const end = resolvePath(host, '', path);
+    const end = endOfLinks(host, path);
     const script = scriptIn(host, end);
     const known =
-      programs.find(({ calledAs }) => calledAs === end) ??
+      programs.find(({ calledAs }) => calledAs === end || endOfLinks(host, calledAs) === end) ??
       (script === undefined ? undefined : wrappedProgram(script, programs));
     if (known !== undefined) return known;
     const prefix = /^(\/.+?)(\/runtime-rs)?\/bin\/(?:containerd-shim-kata[a-z0-9-]*-v2|kata-runtime)$/.exec(end);

@@ -6,10 +6,10 @@
 
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { resolvePath } from '../host/rooted.ts';
 import {
   type Configuration,
   confidential,
+  endOfLinks,
   type Language,
   locateConfigurations,
   type NamedImage,
@@ -99,11 +99,13 @@ function endOf(host: Host, program: Program, present: readonly Program[]): Progr
 /** The runtime to which this one only leads, by a link or a script; undefined for one of its own. */
 function otherBehind(host: Host, program: Program, present: readonly Program[]): Program | undefined {
   try {
-    const end = resolvePath(host, '', program.path);
-    const others = present.filter(({ path }) => path !== program.path);
-    const linked = others.find(({ path }) => path === end);
-    if (linked !== undefined) return linked;
+    const end = endOfLinks(host, program.path);
+    // Of several names of one file one is the runtime: that which is no link itself, though its folder may be behind one, else the first.
+    const names = present.filter(({ path }) => endOfLinks(host, path) === end);
+    const first = names.find(({ path }) => host.status(path)?.kind !== 'symlink') ?? names[0];
+    if (first !== undefined && first.path !== program.path) return first;
     const script = scriptIn(host, end);
+    const others = present.filter(({ path }) => path !== program.path);
     return script === undefined ? undefined : wrappedProgram(script, others);
   } catch (error) {
     if (error instanceof Problem) return undefined;

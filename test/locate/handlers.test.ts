@@ -249,6 +249,13 @@ const elsewhere: readonly [rule: string, tree: Tree, path: string, expected: str
     '/opt/kata go',
     [],
   ],
+  [
+    'a known one by its real path',
+    { '/opt/kata': { link: '/var/opt/kata' }, '/var/opt/kata/bin/containerd-shim-kata-v2': 'x' },
+    '/var/opt/kata/bin/containerd-shim-kata-v2',
+    '/opt/kata go',
+    [],
+  ],
   ['one that is not there', {}, '/srv/bin/containerd-shim-kata-v2', 'null null', []],
   ['a program of another name', { '/srv/bin/kata-wrapper': 'x' }, '/srv/bin/kata-wrapper', 'null null', []],
 ];

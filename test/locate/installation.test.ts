@@ -244,6 +244,29 @@ const placed: readonly [rule: string, paths: Tree, programs: readonly string[]][
     ['/opt/kata /opt/kata/bin/kata-runtime'],
   ],
   [
+    'a link to one whose folder is behind a link',
+    {
+      '/opt/kata': { link: '/var/opt/kata' },
+      '/var/opt/kata/bin/containerd-shim-kata-v2': '',
+      '/usr/local/bin/containerd-shim-kata-v2': { link: '/opt/kata/bin/containerd-shim-kata-v2' },
+    },
+    ['/opt/kata /opt/kata/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'two links to one file in a place of its own are one',
+    {
+      '/srv/shim': '',
+      '/usr/bin/containerd-shim-kata-v2': { link: '/srv/shim' },
+      '/usr/local/bin/containerd-shim-kata-v2': { link: '/srv/shim' },
+    },
+    ['/usr /usr/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'two folders that are one',
+    { '/usr/local/bin': { link: '../bin' }, '/usr/bin/kata-runtime': '' },
+    ['/usr /usr/bin/kata-runtime'],
+  ],
+  [
     'two that lead to each other',
     {
       '/usr/bin/kata-runtime': '#!/bin/sh\nexec /usr/local/bin/kata-runtime "$@"\n',
