@@ -1,8 +1,8 @@
 /*
  * The module `native` of the native program: what QuickJS's own `os` lacks. `Inflater` decompresses gzip with the system's libz,
  * which takes half the time of the gzip program; libz is looked for when it is wanted, so that the program needs libc only.
- * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a file. Interface of libz: its zlib.h, whose
- * struct z_stream has been the same since 1.0.
+ * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a file.
+ * `lz4Block` decompresses one block of LZ4. Interface of libz: its zlib.h, whose struct z_stream has been the same since 1.0.
  */
 
 #define _GNU_SOURCE
@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include "lz4.h"
 #include "quickjs.h"
 
 struct z_stream {
@@ -130,9 +131,26 @@ static JSValue is_zero(JSContext *context, JSValueConst this, int count, JSValue
   return JS_NewBool(context, length == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0));
 }
 
+/*
+ * lz4Block(input, from, to, output, from, to, start, isPartial): where in the output's range the block ended, or -1 for a bad one.
+ * `start`: where in that range to begin; what stands before it can be referred to.
+ */
+static JSValue decompress_lz4(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned input_size, output_size;
+  int64_t start;
+  if (JS_ToInt64(context, &start, arguments[6])) return JS_EXCEPTION;
+  const int is_partial = JS_ToBool(context, arguments[7]);
+  uint8_t *input = is_partial < 0 ? NULL : range(context, arguments, &input_size);
+  uint8_t *output = input == NULL ? NULL : range(context, arguments + 3, &output_size);
+  if (output == NULL) return JS_EXCEPTION;
+  if (start < 0) return JS_ThrowRangeError(context, "outside the buffer");
+  return JS_NewInt64(context, lz4_block(input, input_size, output, start, output_size, is_partial));
+}
+
 static const JSCFunctionListEntry methods[] = { JS_CFUNC_DEF("step", 6, inflater_step) };
 static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("inflater", 0, make_inflater),
+  JS_CFUNC_DEF("lz4Block", 8, decompress_lz4),
   JS_CFUNC_DEF("widenPipe", 2, widen_pipe),
   JS_CFUNC_DEF("isZero", 3, is_zero),
 };

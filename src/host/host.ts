@@ -103,6 +103,12 @@ export interface Host {
    */
   replaceFile(path: string, text: string, mode: number): void;
 
+  /**
+   * One block of LZ4, where the host decompresses it faster than JavaScript does. Writes `output` from `start` to no further than `end`;
+   * partial: stops there, whatever else the input holds. Returns where it ended, or -1 for a bad block.
+   */
+  readonly lz4Block?: (input: Uint8Array, output: Uint8Array, start: number, end: number, isPartial: boolean) => number;
+
   isTerminal(descriptor: 1 | 2): boolean;
   /** Writes all of the text; an error (a closed pipe, a full disk) is ignored, as there is nobody left to tell. */
   write(descriptor: 1 | 2, text: string): void;

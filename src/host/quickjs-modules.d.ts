@@ -91,6 +91,17 @@ declare module 'native' {
   export function inflater(): Inflater | null;
   /** Whether all bytes from..to of the buffer are zero. */
   export function isZero(buffer: ArrayBufferLike, from: number, to: number): boolean;
+  /** Ranges are from, to; `start` counts from the output's. Returns where in that the block ended, or -1 for a bad one. */
+  export function lz4Block(
+    input: ArrayBufferLike,
+    inputFrom: number,
+    inputTo: number,
+    output: ArrayBufferLike,
+    outputFrom: number,
+    outputTo: number,
+    start: number,
+    isPartial: boolean,
+  ): number;
   export function widenPipe(descriptor: number, bytes: number): void;
 }
 

@@ -541,6 +541,13 @@ class QuickJsHost implements Host {
     }
   }
 
+  lz4Block(input: Uint8Array, output: Uint8Array, start: number, end: number, isPartial: boolean): number {
+    const { byteOffset: from, length } = input;
+    const base = output.byteOffset;
+    const stop = base + Math.min(end, output.length);
+    return native.lz4Block(input.buffer, from, from + length, output.buffer, base, stop, start, isPartial);
+  }
+
   isTerminal(descriptor: 1 | 2): boolean {
     return os.isatty(descriptor);
   }

@@ -401,7 +401,7 @@ class ErofsInode implements Inode {
     // What comes out costs as well: a block of 4 KiB may hold a megabyte, and many names may stand for it.
     source.budget.spend(size, what);
     const data = new Uint8Array(size);
-    const decoded = decompressBlock({
+    const block = {
       input: encoded.subarray(from),
       output: data,
       start: 0,
@@ -409,7 +409,8 @@ class ErofsInode implements Inode {
       // Without padding only the decompressed size tells where the data end.
       isPartial: extent.isPartial || !hasZeroPadding,
       what,
-    });
+    };
+    const decoded = decompressBlock(block, source.budget.lz4Block);
     if (decoded !== size) throw new Corrupt(`${what}: ${decoded} bytes, not ${size}`);
     return data;
   }

@@ -5,6 +5,7 @@
  */
 
 import { Corrupt } from '../errors.ts';
+import type { Host } from '../host/host.ts';
 
 /** Shorter literals are copied one by one: in QuickJS a view and a call cost about as much as four bytes. */
 const shortLiterals = 3;
@@ -26,9 +27,13 @@ export interface Block {
 
 /**
  * Returns where in `output` the block ended. Throws Corrupt when the input ends inside a sequence, when a match reaches
- * back before the output, and when there is more than fits.
+ * back before the output, and when there is more than fits. `fast`: the host's own decoder. It only says that a block is bad; what is
+ * wrong with it is found out once more here.
  */
-export function decompressBlock({ input, output, start, end, isPartial, what }: Block): number {
+export function decompressBlock(block: Block, fast?: Host['lz4Block']): number {
+  const { input, output, start, end, isPartial, what } = block;
+  const stopped = fast?.(input, output, start, end, isPartial) ?? -1;
+  if (stopped !== -1) return stopped;
   const inputEnd = input.length;
   const limit = Math.min(end, output.length);
   let from = 0;

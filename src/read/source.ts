@@ -12,11 +12,14 @@ export class Budget {
   /** Bytes read so far. */
   spent = 0;
   readonly deadline: number;
+  /** The host's own decoder, which takes less of the time. */
+  readonly lz4Block: Host['lz4Block'];
   readonly #host: Pick<Host, 'now'>;
 
   /** `deadline`: milliseconds on the host's clock. */
-  constructor(host: Pick<Host, 'now'>, deadline: number) {
+  constructor(host: Pick<Host, 'now' | 'lz4Block'>, deadline: number) {
     this.#host = host;
+    this.lz4Block = host.lz4Block;
     this.deadline = deadline;
   }
 

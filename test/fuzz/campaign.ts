@@ -45,7 +45,7 @@ const thoroughEach = 16;
 /** After so many the cause is known. */
 const faultLimit = 20;
 
-async function structuresOf(host: Pick<Host, 'now'>, { name, data }: Seed): Promise<Place[]> {
+async function structuresOf(host: Pick<Host, 'now' | 'lz4Block'>, { name, data }: Seed): Promise<Place[]> {
   const pieces: Piece[] = await trace(
     hostOf(host, () => new MemoryFile(name, data)),
     `/${name}`,
@@ -67,7 +67,7 @@ function opaquePlaces(data: Uint8Array): Place[] {
 }
 
 export async function campaign(
-  host: Pick<Host, 'now'>,
+  host: Pick<Host, 'now' | 'lz4Block'>,
   seeds: readonly Seed[],
   options: CampaignOptions,
 ): Promise<Report> {

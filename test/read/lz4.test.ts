@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Corrupt } from '../../src/errors.ts';
 import { decompressBlock } from '../../src/read/lz4.ts';
+import { temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('lz4');
@@ -166,4 +168,118 @@ test(
     assert.ok(corrupt > 50, `${corrupt} of 500 were found out`);
   },
   { needs: ['lz4'] },
+);
+
+/** A block as both decoders get it. */
+interface Given {
+  readonly input: Uint8Array;
+  /** As it is before. */
+  readonly output: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  readonly isPartial: boolean;
+}
+
+/** Where it ended and what the output is then; -1 for a bad block. */
+function byTypeScript({ output, ...rest }: Given): { stopped: number; written: Buffer } {
+  const written = Buffer.from(output);
+  try {
+    const stopped = decompressBlock({ ...rest, output: written, what: 'a block' });
+    return { stopped, written };
+  } catch (error) {
+    if (!(error instanceof Corrupt)) throw error;
+    return { stopped: -1, written };
+  }
+}
+
+/** The native program's decoder, on buffers whose bounds are watched. */
+function byNative(blocks: readonly Given[]): { stopped: number; written: Buffer }[] {
+  const program = join(temporaryFolder(), 'lz4');
+  const checks = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+  const warnings = ['-Wall', '-Wextra', '-Werror'];
+  const header = join(import.meta.dirname, '../../packaging/native');
+  const source = join(import.meta.dirname, '../packaging/lz4.c');
+  execFileSync('gcc', ['-O1', '-g', ...checks, ...warnings, '-I', header, '-o', program, source]);
+  const parts = blocks.flatMap(({ input, output, start, end, isPartial }) => {
+    const head = Buffer.from(Uint32Array.of(input.length, output.length, start, end, isPartial ? 1 : 0).buffer);
+    return [head, input, output];
+  });
+  const given = execFileSync(program, [], { input: Buffer.concat(parts), maxBuffer: 1 << 30 });
+  let at = 0;
+  return blocks.map(({ output }) => {
+    const stopped = Number(given.readBigInt64LE(at));
+    const written = given.subarray(at + 8, at + 8 + output.length);
+    at += 8 + output.length;
+    return { stopped, written };
+  });
+}
+
+/** Good blocks, then cut, lengthened, changed and of chance, into outputs of the right size and of others. */
+function givenBlocks(): Given[] {
+  const chance = seeded(271828);
+  const below = (limit: number): number => chance.next().value % limit;
+  const content = mixedContent().subarray(0, 40_000);
+  const real = frameBlocks(compress(content, '-9', '-B4', '-BI')).map(([, data]) => ({ data, size: content.length }));
+  const rows = [...good, ...bad].map(([, input]) => ({ data: Buffer.from(input), size: 64 }));
+  const sources = [...rows, ...real, ...real, ...real];
+  const damaged = (data: Buffer): Buffer => {
+    switch (below(6)) {
+      case 0:
+        return data.subarray(0, below(data.length + 1));
+      case 1:
+        return Buffer.concat([data, Buffer.from(Array.from({ length: 1 + below(40) }, () => below(256)))]);
+      case 2:
+        return Buffer.concat([data, data]);
+      case 3: {
+        const copy = Buffer.from(data);
+        for (let left = below(4); left >= 0 && copy.length > 0; left -= 1) copy[below(copy.length)] = below(256);
+        return copy;
+      }
+      case 4:
+        // Short matches that run into themselves, and lengths without an end.
+        return Buffer.from(
+          Array.from({ length: below(60) }, () => [0, 1, 2, 0x0f, 0x1f, 0xf0, 255, below(256)][below(8)] as number),
+        );
+      default:
+        return data;
+    }
+  };
+  return Array.from({ length: 6000 }, () => {
+    const { data, size } = sources[below(sources.length)] as (typeof sources)[number];
+    const start = [0, 0, below(20), below(70_000)][below(4)] as number;
+    const room = [size, size, below(size + 1), size + below(300)][below(4)] as number;
+    const behind = below(3) === 0 ? below(50) : 0;
+    const output = new Uint8Array(start + room + behind);
+    for (let at = 0; at < start; at += 1) output[at] = at * 7;
+    output.fill(0xee, start);
+    return { input: damaged(data), output, start, end: start + room, isPartial: below(2) === 0 };
+  });
+}
+
+test(
+  "the native program's decoder gives the same bytes, calls the same blocks bad and keeps to its bounds",
+  () => {
+    const blocks = givenBlocks();
+    const outcomes = { good: 0, bad: 0 };
+    for (const [index, { stopped, written }] of byNative(blocks).entries()) {
+      const block = blocks[index] as Given;
+      const expected = byTypeScript(block);
+      const what = `block ${index}: ${Buffer.from(block.input).toString('hex').slice(0, 200)}`;
+      assert.is(stopped, expected.stopped, what);
+      if (stopped === -1) {
+        outcomes.bad += 1;
+        // What a bad block leaves is not looked at, but nothing outside its room is touched.
+        assert.ok(
+          written.subarray(block.end).every((byte) => byte === 0xee) &&
+            written.subarray(0, block.start).equals(block.output.subarray(0, block.start)),
+          what,
+        );
+      } else {
+        outcomes.good += 1;
+        assert.ok(written.equals(expected.written), what);
+      }
+    }
+    assert.ok(outcomes.good > 1000 && outcomes.bad > 1000, JSON.stringify(outcomes));
+  },
+  { needs: ['gcc', 'lz4'], timeout: 120 },
 );
