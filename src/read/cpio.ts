@@ -24,6 +24,7 @@ import {
 import { type FileSystem, type Inode, type InodeKind, pieces, resolve } from './filesystem.ts';
 import * as limits from './limits.ts';
 import type { Source } from './source.ts';
+import { Entry, type Segment, Tree } from './tree.ts';
 
 export const headerSize = 110;
 export const trailer = 'TRAILER!!!';
@@ -92,12 +93,13 @@ export async function openInitrd(
     }
     at = end === undefined ? undefined : skipZeros(source, end, limits.initrdPadding);
   }
-  const filesystem: FileSystem = { type: 'cpio', root: tree.root, notes: tree.notes() };
+  const filesystem: FileSystem = { type: 'cpio', root: new Entry(tree, 0), notes: tree.notes() };
   const stream = (file: Inode): AsyncIterable<Uint8Array> => contentOf(host, file);
   for (const path of wanted) {
     const file = resolve(filesystem, path);
-    if (!(file instanceof RegularFile) || file.kept !== undefined || file.size > limits.summaryBytes) continue;
-    if (file.segment.compression !== undefined) file.kept = await joined(stream(file), file.size);
+    if (!(file instanceof Entry) || file.kind !== 'file' || file.size > limits.summaryBytes) continue;
+    if (file.kept === undefined && file.segment.compression !== undefined)
+      file.keep(await joined(stream(file), file.size));
   }
   return { filesystem, compression, stream };
 }
@@ -165,9 +167,9 @@ function followingPlace(
 }
 
 async function* contentOf(host: Pick<Host, 'stream'>, file: Inode): AsyncGenerator<Uint8Array> {
-  if (!(file instanceof RegularFile)) throw new Corrupt(`a ${file.kind} in an initrd has no content`);
-  const { segment, size } = file;
-  if (file.kept !== undefined) yield file.kept;
+  if (!(file instanceof Entry) || file.kind !== 'file') throw new Corrupt(`a ${file.kind} in an initrd has no content`);
+  const { segment, size, kept } = file;
+  if (kept !== undefined) yield kept;
   else if (segment.compression === undefined) yield* pieces(file, pieceSize);
   else {
     const cursor = new StreamCursor(host, segment.source, segment.compression, segment.offset);
@@ -372,8 +374,8 @@ export interface CpioHeader {
   readonly size: number;
   /** With the zero byte at its end; behind the name stands padding to `headerSize`. */
   readonly nameSize: number;
-  /** The same for all names of one file; undefined when it has but one. */
-  readonly identity: string | undefined;
+  /** What is the same for all names of one file; undefined when it has but one. */
+  readonly shared: { readonly format: number; readonly device: string; readonly inode: number } | undefined;
 }
 
 /** `header` begins as `isCpio` says; `what` and `start` are its archive and place in messages. Throws Corrupt. */
@@ -382,15 +384,15 @@ export function parseCpioHeader(header: Uint8Array, what: string, start: number)
   const size = hexadecimal(header, field.size, what, start);
   const nameSize = hexadecimal(header, field.nameSize, what, start);
   const kind = kinds[format] ?? 'other';
-  let identity: string | undefined;
+  let shared: CpioHeader['shared'];
   if (kind !== 'directory' && hexadecimal(header, field.links, what, start) > 1) {
-    const fields = [field.deviceMajor, field.deviceMinor, field.inode];
-    identity = [format, ...fields.map((offset) => hexadecimal(header, offset, what, start))].join(':');
+    const [major, minor] = [field.deviceMajor, field.deviceMinor].map((at) => hexadecimal(header, at, what, start));
+    shared = { format, device: `${major}:${minor}`, inode: hexadecimal(header, field.inode, what, start) };
   }
   if (nameSize < 1 || nameSize > limits.pathBytes) {
     throw new Corrupt(`${what}: the header at byte ${start} has a name of ${nameSize} bytes`);
   }
-  return { kind, size, nameSize, identity };
+  return { kind, size, nameSize, shared };
 }
 
 /** The name is a C string: what stands behind its end is none of it. Throws Corrupt. */
@@ -400,10 +402,34 @@ export function cpioName(bytes: Uint8Array, nameSize: number, what: string, star
   return latin1(bytes.subarray(0, end));
 }
 
+/** What the kernel keeps until the trailer: the first file of each number that has several names. */
+class HardLinks {
+  /** The file's number in the tree by its identity. */
+  readonly first = new Map<number, number>();
+  readonly #what: string;
+  readonly #devices = new Map<string, number>();
+
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  /** A number, since there may be one for each entry. Throws LimitExceeded (devices). */
+  identity({ format, device, inode }: NonNullable<CpioHeader['shared']>): number {
+    let index = this.#devices.get(device);
+    if (index === undefined) {
+      index = this.#devices.size;
+      if (index === limits.initrdDevices) {
+        throw new LimitExceeded(`${this.#what}: hard links on more than ${limits.initrdDevices} devices`);
+      }
+      this.#devices.set(device, index);
+    }
+    return (index * 16 + format / 4096) * 4294967296 + inode;
+  }
+}
+
 /** Reads one archive, up to its trailer and the padding of that. */
 async function readArchive(cursor: Cursor, tree: Tree, segment: Segment, isFirst = false): Promise<void> {
-  /** What the kernel keeps until the trailer: the first file of each number that has several names. */
-  const linked = new Map<string, Node>();
+  const linked = new HardLinks(cursor.what);
   const start = cursor.position;
   for (;;) {
     const place = cursor.position;
@@ -415,7 +441,8 @@ async function readArchive(cursor: Cursor, tree: Tree, segment: Segment, isFirst
         throw unknownForm(header.subarray(0, magicSize), `${cursor.what}: byte ${place} of what is in it`, true);
       throw new Corrupt(`${cursor.what}: no cpio header at byte ${place} of the plain stream`);
     }
-    const { kind, size, nameSize, identity } = parseCpioHeader(header, cursor.what, place);
+    const { kind, size, nameSize, shared } = parseCpioHeader(header, cursor.what, place);
+    const identity = shared === undefined ? undefined : linked.identity(shared);
     const named = cursor.take(nameSize + padding(headerSize + nameSize));
     const path = cpioName(named instanceof Promise ? await named : named, nameSize, cursor.what, place);
     tree.count(path.length);
@@ -439,291 +466,11 @@ async function readArchive(cursor: Cursor, tree: Tree, segment: Segment, isFirst
     else if (kind === 'directory') tree.addDirectory(path, size);
     else if (kind === 'other' && size > 0) tree.leaveOut();
     else {
-      const first = identity === undefined ? undefined : linked.get(identity);
+      const first = identity === undefined ? undefined : linked.first.get(identity);
       const node = first === undefined ? tree.place(path, kind) : tree.put(path, first);
-      if (identity !== undefined && node !== undefined) linked.set(identity, node);
+      if (identity !== undefined && node !== undefined) linked.first.set(identity, node);
       // Without content, a further name of a file leaves it as it is.
-      if (node instanceof RegularFile && (first === undefined || size > 0)) tree.fill(node, size, segment, at, content);
+      if (node !== undefined && (first === undefined || size > 0)) tree.fill(node, size, segment, at, content);
     }
-  }
-}
-
-/** Where a file's content comes from: the plain source, or a compressed segment of it. */
-interface Segment {
-  readonly source: Source;
-  readonly compression: Compression | undefined;
-  /** Of a compressed segment in the source, in bytes. */
-  readonly offset: number;
-}
-
-abstract class Node implements Inode {
-  abstract readonly kind: InodeKind;
-  size = 0;
-
-  #wrong(method: string): Corrupt {
-    return new Corrupt(`a ${this.kind} in an initrd has no ${method}`);
-  }
-
-  lookup(_name: string): Inode | undefined {
-    throw this.#wrong('entries');
-  }
-
-  names(): Iterable<string> {
-    throw this.#wrong('entries');
-  }
-
-  target(): string {
-    throw this.#wrong('target');
-  }
-
-  read(_offset: number, _length: number): Uint8Array {
-    throw this.#wrong('content');
-  }
-}
-
-class Directory extends Node {
-  readonly kind = 'directory';
-  readonly #entries = new Map<string, Node>();
-
-  get isEmpty(): boolean {
-    return this.#entries.size === 0;
-  }
-
-  set(name: string, node: Node): void {
-    this.#entries.set(name, node);
-  }
-
-  override lookup(name: string): Node | undefined {
-    return this.#entries.get(name);
-  }
-
-  override names(): Iterable<string> {
-    return this.#entries.keys();
-  }
-}
-
-class SymbolicLink extends Node {
-  readonly kind = 'symlink';
-  readonly #text: string;
-
-  constructor(text: string) {
-    super();
-    this.#text = text;
-    this.size = text.length;
-  }
-
-  override target(): string {
-    return this.#text;
-  }
-}
-
-/** A device, FIFO or socket. */
-class Special extends Node {
-  readonly kind = 'other';
-}
-
-class RegularFile extends Node {
-  readonly kind = 'file';
-  segment: Segment;
-  /** Where its content begins: in the source, or in the plain stream of a compressed segment. */
-  at = 0;
-  kept: Uint8Array | undefined;
-
-  constructor(segment: Segment) {
-    super();
-    this.segment = segment;
-  }
-
-  override read(offset: number, length: number): Uint8Array {
-    if (!(offset >= 0 && length >= 0 && offset + length <= this.size)) {
-      throw new Corrupt(`a file in an initrd: bytes ${offset} to ${offset + length} of ${this.size}`);
-    }
-    if (this.kept !== undefined) return this.kept.slice(offset, offset + length);
-    const { compression, source } = this.segment;
-    if (compression !== undefined && length > 0) {
-      throw new Unsupported(`a file in a ${compression.name} compressed initrd can be read from its start only`);
-    }
-    return source.read(this.at + offset, length, 'a file in an initrd').data;
-  }
-}
-
-/** Where something can stand in the tree. */
-interface Place {
-  readonly parent: Directory;
-  readonly name: string;
-}
-
-function components(path: string): string[] {
-  return path.split('/').filter((name) => name !== '' && name !== '.');
-}
-
-/** What the archives read so far make, under the limits of an initrd. */
-class Tree {
-  readonly root = new Directory();
-  readonly #source: Source;
-  readonly #nothing: Segment;
-  /** Names of files whose content is kept when it passes. */
-  readonly #wanted: ReadonlySet<string>;
-  readonly #notes: string[] = [];
-  #entries = 0;
-  #nameBytes = 0;
-  #keptBytes = 0;
-  #leftOut = 0;
-  #implied = 0;
-  /** Where the last entry stood: most stand in the same directory. Good until something that is there already is replaced. */
-  #lastPath: string | undefined;
-  #lastParent = this.root;
-
-  constructor(source: Source, wanted: ReadonlySet<string>) {
-    this.#source = source;
-    this.#nothing = { source, compression: undefined, offset: 0 };
-    this.#wanted = wanted;
-  }
-
-  note(text: string): void {
-    this.#notes.push(text);
-  }
-
-  notes(): readonly string[] {
-    const notes = [...this.#notes];
-    if (this.#implied > 0) notes.push(`${this.#implied} directories are in no archive of the initrd but in paths`);
-    if (this.#leftOut > 0) notes.push(`${this.#leftOut} entries of the initrd were left out, as the kernel does`);
-    return notes;
-  }
-
-  /** Counts an entry with a name of so many bytes. Throws LimitExceeded (entries, names, time). */
-  count(nameBytes: number): void {
-    this.#entries += 1;
-    this.#nameBytes += nameBytes;
-    const { path, budget } = this.#source;
-    if (this.#entries > limits.initrdEntries) {
-      throw new LimitExceeded(`${path}: an initrd of more than ${limits.initrdEntries} entries`);
-    }
-    if (this.#nameBytes > limits.initrdNameBytes) {
-      throw new LimitExceeded(`${path}: an initrd with more than ${limits.initrdNameBytes} bytes of names`);
-    }
-    budget.checkTime(path);
-  }
-
-  /** An entry that the kernel drops too: nothing can be made at its path, or it has content where there can be none. */
-  leaveOut(): void {
-    this.#leftOut += 1;
-  }
-
-  keeps(path: string, size: number): boolean {
-    if (!this.#wanted.has(path.slice(path.lastIndexOf('/') + 1))) return false;
-    return size <= limits.summaryBytes && this.#keptBytes + size <= limits.initrdKeptBytes;
-  }
-
-  fill(file: RegularFile, size: number, segment: Segment, at: number, content: Uint8Array | undefined): void {
-    this.#keptBytes += (content?.length ?? 0) - (file.kept?.length ?? 0);
-    file.size = size;
-    file.segment = segment;
-    file.at = at;
-    file.kept = content;
-  }
-
-  addDirectory(path: string, size: number): void {
-    if (components(path).length === 0) return;
-    const place = size === 0 ? this.#locate(path) : undefined;
-    if (place === undefined) this.leaveOut();
-    else if (place.parent.lookup(place.name)?.kind !== 'directory') this.#set(place, new Directory());
-  }
-
-  /** `target` is undefined when it is too long to be one. */
-  addLink(path: string, target: Uint8Array | undefined): void {
-    const text = target === undefined ? '' : latin1(target).replace(/\0.*/s, '');
-    this.#nameBytes += text.length;
-    if (text === '') this.leaveOut();
-    else this.put(path, new SymbolicLink(text));
-  }
-
-  /** The new file or special node at `path`, or the file that is there already; undefined when there can be none. */
-  place(path: string, kind: InodeKind): Node | undefined {
-    const place = this.#locate(path);
-    const there = place?.parent.lookup(place.name);
-    if (kind === 'file' && there instanceof RegularFile) return there;
-    return this.#putAt(place, kind === 'file' ? new RegularFile(this.#nothing) : new Special());
-  }
-
-  /** Returns the node; undefined when there can be none at `path`. */
-  put(path: string, node: Node): Node | undefined {
-    return this.#putAt(this.#locate(path), node);
-  }
-
-  #putAt(place: Place | undefined, node: Node): Node | undefined {
-    const there = place?.parent.lookup(place.name);
-    if (place === undefined || (there instanceof Directory && !there.isEmpty)) {
-      this.leaveOut();
-      return undefined;
-    }
-    this.#set(place, node);
-    return node;
-  }
-
-  #set({ parent, name }: Place, node: Node): void {
-    // A path that led through what stood here may lead elsewhere now.
-    if (parent.lookup(name) !== undefined) this.#lastPath = undefined;
-    parent.set(name, node);
-  }
-
-  /**
-   * The directory in which `path` stands, symbolic links on the way followed, missing directories made, and its name
-   * there. Undefined when something that is no directory is in the way. `..` stops at the root.
-   */
-  #locate(path: string): Place | undefined {
-    const slash = path.lastIndexOf('/');
-    const name = path.slice(slash + 1);
-    // Such a name stands for another one.
-    if (slash === -1 || name === '' || name === '.' || name === '..') return this.#locateAnew(path);
-    const parentPath = path.slice(0, slash);
-    if (parentPath === this.#lastPath) return { parent: this.#lastParent, name };
-    const place = this.#locateAnew(path);
-    if (place === undefined) return undefined;
-    this.#lastPath = parentPath;
-    this.#lastParent = place.parent;
-    return place;
-  }
-
-  #locateAnew(path: string): Place | undefined {
-    const pending = components(path).reverse();
-    const last = pending.shift();
-    if (last === undefined || last === '..') return undefined;
-    const parents: Directory[] = [];
-    let links = 0;
-    let here = this.root;
-    while (pending.length > 0) {
-      const name = pending.pop();
-      if (name === undefined || name === '' || name === '.') continue;
-      if (name === '..') {
-        here = parents.pop() ?? this.root;
-        continue;
-      }
-      const next = here.lookup(name);
-      if (next === undefined || next instanceof Directory) {
-        parents.push(here);
-        here = next ?? this.#imply(here, name);
-        continue;
-      }
-      if (!(next instanceof SymbolicLink)) return undefined;
-      links += 1;
-      const target = next.target();
-      if (target.startsWith('/')) {
-        here = this.root;
-        parents.length = 0;
-      }
-      pending.push(...target.split('/').reverse());
-      // As in the kernel, too many links are an error of this entry alone.
-      if (links > limits.symlinks || pending.length > limits.pathBytes) return undefined;
-    }
-    return { parent: here, name: last };
-  }
-
-  #imply(parent: Directory, name: string): Directory {
-    this.count(name.length);
-    this.#implied += 1;
-    const made = new Directory();
-    parent.set(name, made);
-    return made;
   }
 }

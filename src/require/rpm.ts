@@ -68,7 +68,7 @@ export async function* rpmMembers(host: Host, path: string, deadline: number): A
       const place = `${path}, byte ${start} of its payload`;
       const header = await reader.exactly(headerSize, place);
       if (!isCpio(header)) throw new Corrupt(`${place}: no cpio header`);
-      const { kind, size, nameSize, identity } = parseCpioHeader(header, path, start);
+      const { kind, size, nameSize, shared } = parseCpioHeader(header, path, start);
       const bytes = await reader.exactly(nameSize + padding(headerSize + nameSize), place);
       const name = cpioName(bytes, nameSize, path, start);
       if (name === trailer) return;
@@ -79,7 +79,7 @@ export async function* rpmMembers(host: Host, path: string, deadline: number): A
         type: kind,
         size,
         target,
-        identity: identity ?? null,
+        identity: shared === undefined ? null : `${shared.format}:${shared.device}:${shared.inode}`,
         content: (limit) => content.all(limit),
         pieces: () => content.pieces(),
       };
