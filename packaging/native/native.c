@@ -1,8 +1,9 @@
 /*
- * The module `native` of the native program: what QuickJS's own `os` lacks. `Inflater` decompresses gzip with the system's libz,
- * which takes half the time of the gzip program; libz is looked for when it is wanted, so that the program needs libc only.
- * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a file.
- * `lz4Block` decompresses one block of LZ4. Interface of libz: its zlib.h, whose struct z_stream has been the same since 1.0.
+ * The module `native` of the native program: what QuickJS's own `os` lacks. `Decompressor` is gzip or zstd by the system's libz or
+ * libzstd, in half the time of their programs; they are looked for when they are wanted, so that the program needs libc only.
+ * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a
+ * file. `lz4Block` decompresses one block of LZ4.
+ * Interface of libz: its zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h.
  */
 
 #define _GNU_SOURCE
@@ -49,33 +50,76 @@ static int find_libz(void) {
   return libz.init && libz.inflate && libz.reset && libz.end;
 }
 
-static JSClassID inflater_class;
+struct zstd_input {
+  const void *bytes;
+  size_t size, at;
+};
 
-static void inflater_finalizer(JSRuntime *runtime, JSValue value) {
-  struct z_stream *stream = JS_GetOpaque(value, inflater_class);
-  if (stream == NULL) return;
-  libz.end(stream);
-  js_free_rt(runtime, stream);
+struct zstd_output {
+  void *bytes;
+  size_t size, at;
+};
+
+static struct {
+  void *(*create)(void);
+  size_t (*decompress)(void *, struct zstd_output *, struct zstd_input *);
+  unsigned (*is_error)(size_t);
+  const char *(*error_name)(size_t);
+  size_t (*end)(void *);
+} libzstd;
+
+static int find_libzstd(void) {
+  static void *handle;
+  if (handle == NULL) handle = dlopen("libzstd.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (handle == NULL) return 0;
+  *(void **)&libzstd.create = dlsym(handle, "ZSTD_createDStream");
+  *(void **)&libzstd.decompress = dlsym(handle, "ZSTD_decompressStream");
+  *(void **)&libzstd.is_error = dlsym(handle, "ZSTD_isError");
+  *(void **)&libzstd.error_name = dlsym(handle, "ZSTD_getErrorName");
+  *(void **)&libzstd.end = dlsym(handle, "ZSTD_freeDStream");
+  return libzstd.create && libzstd.decompress && libzstd.is_error && libzstd.error_name && libzstd.end;
 }
 
-static JSClassDef inflater_definition = { "Inflater", .finalizer = inflater_finalizer };
+/* Of one of the two: `zstd` is NULL for gzip. */
+struct decompressor {
+  struct z_stream gzip;
+  void *zstd;
+};
 
-/* inflater(): an Inflater, or null without libz. */
-static JSValue make_inflater(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
-  if (!find_libz()) return JS_NULL;
-  struct z_stream *stream = js_mallocz(context, sizeof *stream);
-  if (stream == NULL) return JS_EXCEPTION;
-  if (libz.init(stream, gzip_window, "1.0", sizeof *stream) != Z_OK) {
-    js_free(context, stream);
+static JSClassID decompressor_class;
+
+static void decompressor_finalizer(JSRuntime *runtime, JSValue value) {
+  struct decompressor *decompressor = JS_GetOpaque(value, decompressor_class);
+  if (decompressor == NULL) return;
+  if (decompressor->zstd != NULL) libzstd.end(decompressor->zstd);
+  else libz.end(&decompressor->gzip);
+  js_free_rt(runtime, decompressor);
+}
+
+static JSClassDef decompressor_definition = { "Decompressor", .finalizer = decompressor_finalizer };
+
+/* decompressor("gzip" or "zstd"): a Decompressor, or null without its library. */
+static JSValue make_decompressor(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  const char *name = JS_ToCString(context, arguments[0]);
+  if (name == NULL) return JS_EXCEPTION;
+  const int is_zstd = strcmp(name, "zstd") == 0, is_gzip = strcmp(name, "gzip") == 0;
+  JS_FreeCString(context, name);
+  if (!(is_zstd && find_libzstd()) && !(is_gzip && find_libz())) return JS_NULL;
+  struct decompressor *decompressor = js_mallocz(context, sizeof *decompressor);
+  if (decompressor == NULL) return JS_EXCEPTION;
+  if (is_zstd) decompressor->zstd = libzstd.create();
+  if (is_zstd ? decompressor->zstd == NULL : libz.init(&decompressor->gzip, gzip_window, "1.0", sizeof decompressor->gzip) != Z_OK) {
+    js_free(context, decompressor);
     return JS_NULL;
   }
-  JSValue object = JS_NewObjectClass(context, inflater_class);
+  JSValue object = JS_NewObjectClass(context, decompressor_class);
   if (JS_IsException(object)) {
-    libz.end(stream);
-    js_free(context, stream);
+    if (is_zstd) libzstd.end(decompressor->zstd);
+    else libz.end(&decompressor->gzip);
+    js_free(context, decompressor);
     return object;
   }
-  JS_SetOpaque(object, stream);
+  JS_SetOpaque(object, decompressor);
   return object;
 }
 
@@ -93,22 +137,47 @@ static uint8_t *range(JSContext *context, JSValueConst *arguments, unsigned *len
   return bytes + from;
 }
 
+/* What a step of either kind says: errors of libz for both. */
+enum { step_on = 0, step_end = 1, step_bad = -3, step_memory = -4 };
+
+static int gzip_step(struct z_stream *stream, uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size) {
+  stream->next_in = input;
+  stream->avail_in = *input_size;
+  stream->next_out = output;
+  stream->avail_out = *output_size;
+  const int status = libz.inflate(stream, 0);
+  *input_size -= stream->avail_in;
+  *output_size -= stream->avail_out;
+  if (status == Z_STREAM_END) libz.reset(stream);
+  return status == Z_BUF_ERROR ? step_on : status;
+}
+
+static int zstd_step(void *stream, uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size) {
+  struct zstd_input in = { input, *input_size, 0 };
+  struct zstd_output out = { output, *output_size, 0 };
+  const size_t left = libzstd.decompress(stream, &out, &in);
+  *input_size = in.at;
+  *output_size = out.at;
+  if (!libzstd.is_error(left)) return left == 0 ? step_end : step_on;
+  /* "Frame requires too much memory for decoding", or none is left for it. */
+  return strstr(libzstd.error_name(left), "memory") != NULL ? step_memory : step_bad;
+}
+
 /*
- * step(input, from, to, output, from, to): [bytes taken, bytes given, 0 to go on, 1 at the end of a member, else an error of libz].
+ * step(input, from, to, output, from, to): [bytes taken, bytes given, 0 to go on, 1 at the end of a member, else an error].
  * Behind the end of a member, the next step begins another one.
  */
-static JSValue inflater_step(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
-  struct z_stream *stream = JS_GetOpaque2(context, this, inflater_class);
-  if (stream == NULL) return JS_EXCEPTION;
-  uint8_t *input = range(context, arguments, &stream->avail_in);
-  uint8_t *output = input == NULL ? NULL : range(context, arguments + 3, &stream->avail_out);
+static JSValue decompressor_step(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  struct decompressor *decompressor = JS_GetOpaque2(context, this, decompressor_class);
+  if (decompressor == NULL) return JS_EXCEPTION;
+  unsigned input_size, output_size;
+  uint8_t *input = range(context, arguments, &input_size);
+  uint8_t *output = input == NULL ? NULL : range(context, arguments + 3, &output_size);
   if (output == NULL) return JS_EXCEPTION;
-  stream->next_in = input;
-  stream->next_out = output;
-  int status = libz.inflate(stream, 0);
-  const int32_t results[] = { (int32_t)(stream->next_in - input), (int32_t)(stream->next_out - output),
-                              status == Z_BUF_ERROR ? Z_OK : status };
-  if (status == Z_STREAM_END) libz.reset(stream);
+  const int status = decompressor->zstd != NULL
+                       ? zstd_step(decompressor->zstd, input, &input_size, output, &output_size)
+                       : gzip_step(&decompressor->gzip, input, &input_size, output, &output_size);
+  const int32_t results[] = { input_size, output_size, status };
   JSValue array = JS_NewArray(context);
   for (uint32_t index = 0; index < 3; index++)
     JS_SetPropertyUint32(context, array, index, JS_NewInt32(context, results[index]));
@@ -147,20 +216,20 @@ static JSValue decompress_lz4(JSContext *context, JSValueConst this, int count, 
   return JS_NewInt64(context, lz4_block(input, input_size, output, start, output_size, is_partial));
 }
 
-static const JSCFunctionListEntry methods[] = { JS_CFUNC_DEF("step", 6, inflater_step) };
+static const JSCFunctionListEntry methods[] = { JS_CFUNC_DEF("step", 6, decompressor_step) };
 static const JSCFunctionListEntry functions[] = {
-  JS_CFUNC_DEF("inflater", 0, make_inflater),
+  JS_CFUNC_DEF("decompressor", 1, make_decompressor),
   JS_CFUNC_DEF("lz4Block", 8, decompress_lz4),
   JS_CFUNC_DEF("widenPipe", 2, widen_pipe),
   JS_CFUNC_DEF("isZero", 3, is_zero),
 };
 
 static int fill_module(JSContext *context, JSModuleDef *module) {
-  JS_NewClassID(&inflater_class);
-  JS_NewClass(JS_GetRuntime(context), inflater_class, &inflater_definition);
+  JS_NewClassID(&decompressor_class);
+  JS_NewClass(JS_GetRuntime(context), decompressor_class, &decompressor_definition);
   JSValue prototype = JS_NewObject(context);
   JS_SetPropertyFunctionList(context, prototype, methods, sizeof methods / sizeof *methods);
-  JS_SetClassProto(context, inflater_class, prototype);
+  JS_SetClassProto(context, decompressor_class, prototype);
   return JS_SetModuleExportList(context, module, functions, sizeof functions / sizeof *functions);
 }
 

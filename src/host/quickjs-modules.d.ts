@@ -76,8 +76,8 @@ declare module 'os' {
 
 /** packaging/native/native.c */
 declare module 'native' {
-  export interface Inflater {
-    /** Returns how many bytes were taken and given, and 0 to go on, 1 at the end of a member, else an error of libz. */
+  export interface Decompressor {
+    /** Returns how many bytes were taken and given, and 0 to go on, 1 at the end of a member, else an error. */
     step(
       input: ArrayBufferLike,
       inputFrom: number,
@@ -87,8 +87,8 @@ declare module 'native' {
       outputTo: number,
     ): [number, number, number];
   }
-  /** Null where the system has no libz. */
-  export function inflater(): Inflater | null;
+  /** Null where the system lacks libz or libzstd. */
+  export function decompressor(form: 'gzip' | 'zstd'): Decompressor | null;
   /** Whether all bytes from..to of the buffer are zero. */
   export function isZero(buffer: ArrayBufferLike, from: number, to: number): boolean;
   /** Ranges are from, to; `start` counts from the output's. Returns where in that the block ended, or -1 for a bad one. */

@@ -7,7 +7,7 @@ import * as native from 'native';
 import * as os from 'os';
 import * as std from 'std';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
-import { gunzip } from './gunzip.ts';
+import { decompress, formOf } from './decompress.ts';
 import {
   besidePath,
   type Completed,
@@ -374,9 +374,10 @@ async function* runProgram(
   }
 }
 
-/** Instead of the gzip program. Throws as that. */
-async function* gunzipFile(
-  inflater: native.Inflater,
+/** Instead of the program. Throws as that. */
+async function* decompressFile(
+  form: 'gzip' | 'zstd',
+  decompressor: native.Decompressor,
   input: NonNullable<RunOptions['input']>,
   options: RunOptions,
 ): AsyncGenerator<Uint8Array> {
@@ -387,7 +388,7 @@ async function* gunzipFile(
       if (count < 0) throw failure(-count, input.file.path);
       return count;
     };
-    yield* gunzip(inflater, read, options, os.now);
+    yield* decompress(form, decompressor, read, options, os.now);
   } finally {
     os.close(descriptor);
   }
@@ -487,9 +488,10 @@ class QuickJsHost implements Host {
   }
 
   async *stream(argv: readonly string[], options: RunOptions): AsyncGenerator<Uint8Array> {
-    const inflater = argv.join(' ') === 'gzip -dc' ? native.inflater() : null;
-    if (inflater !== null && options.input !== undefined) {
-      yield* gunzipFile(inflater, options.input, options);
+    const form = formOf(argv);
+    const decompressor = form === undefined ? null : native.decompressor(form);
+    if (form !== undefined && decompressor !== null && options.input !== undefined) {
+      yield* decompressFile(form, decompressor, options.input, options);
       return;
     }
     const { status, stderr } = yield* runProgram(this, argv, options);

@@ -140,6 +140,10 @@ async function readSegment(
     }
     if (archives === 0) throw cursor.failure ?? new Corrupt(`${cursor.what}: no archive in ${cursor.position} bytes`);
     return followingPlace(source, compression, offset, cursor, tree);
+  } catch (error) {
+    // Bad data spoil the archive, too. Where depends on how much of them a decompressor gives before it stops, so it is not told.
+    if (error instanceof Corrupt || error instanceof Unsupported) await cursor.drain();
+    throw cursor.failure?.isTrailing === false ? cursor.failure : error;
   } finally {
     await cursor.close();
   }
@@ -158,12 +162,19 @@ function followingPlace(
 ): number | undefined {
   const { failure } = cursor;
   if (failure === undefined && !compression.isSilent) return undefined;
-  if (failure !== undefined && compression.trailing?.test(failure.message) === false) throw failure;
+  if (failure?.isTrailing === false) throw failure;
   const end = compression.findEnd(source, offset, cursor.position);
-  if (end === undefined) tree.note(`what stands behind the ${compression.name} segment at byte ${offset} was not read`);
-  else if (end < source.length) return end;
-  else if (failure !== undefined) throw failure;
-  return undefined;
+  if (end === undefined) {
+    tree.note(`what stands behind the ${compression.name} segment at byte ${offset} was not read`);
+    return undefined;
+  }
+  const behind = source.length - end;
+  const isPadding =
+    compression.padding !== undefined &&
+    behind % compression.padding === 0 &&
+    skipZeros(source, end, limits.initrdPadding) === undefined;
+  if (failure !== undefined && (behind <= 0 || isPadding)) throw failure;
+  return behind > 0 ? end : undefined;
 }
 
 async function* contentOf(host: Pick<Host, 'stream'>, file: Inode): AsyncGenerator<Uint8Array> {
@@ -292,6 +303,11 @@ class StreamCursor implements Cursor {
 
   async #skipOn(length: number): Promise<void> {
     for (let left = length; left > 0; ) left -= (await this.some(left)).length;
+  }
+
+  /** Passes over all that is left, so that a failure is known. Throws LimitExceeded (deadline, output), Io. */
+  async drain(): Promise<void> {
+    while (await this.#next());
   }
 
   /** At least one and at most `limit` of the next bytes. Throws Corrupt at the end. */

@@ -2,7 +2,7 @@
  * Decompression of an initrd's segments by the programs of the system: gzip, zstd, xz, lz4 (also its legacy frame, which
  * the kernel takes), bzip2. A form is recognised by its magic bytes alone. Formats, as far as they are read here to find
  * where a segment ends: RFC 1952 (gzip), RFC 8878 (zstd), lz4's doc/lz4_Frame_format.md, xz's doc/xz-file-format.txt.
- * Not supported: lzma and lzo, which are named when they are met. The end of a bzip2 segment is known only at the end of the file.
+ * Not supported: lzma and lzo, which are named when they are met.
  */
 
 import { Corrupt, LimitExceeded, NotFound, Unsupported } from '../errors.ts';
@@ -23,10 +23,12 @@ export interface Compression {
   /** The package that holds the program. */
   readonly package: string;
   readonly findEnd: FindEnd;
-  /** In the message with which the program stops at something else behind a good segment, and at nothing else. */
+  /** In what the program says when it stops at something else behind a good segment, and at nothing else. Absent: it says no more than of bad data. */
   readonly trailing?: RegExp;
-  /** Whether the program stops there without an error. */
+  /** Whether the program stops there, or goes on, without an error. */
   readonly isSilent?: boolean;
+  /** Zeros in a multiple of so many bytes behind a segment are no error to the program. */
+  readonly padding?: number;
 }
 
 const lz4 = { name: 'lz4', argv: ['lz4', '-dc'], package: 'lz4' } as const;
@@ -40,7 +42,16 @@ export const compressions: readonly Compression[] = [
     findEnd: gzipEnd,
     trailing: /trailing garbage/,
   },
-  { name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd], argv: ['zstd', '-dcq'], package: 'zstd', findEnd: zstdEnd },
+  {
+    name: 'zstd',
+    magic: [0x28, 0xb5, 0x2f, 0xfd],
+    argv: ['zstd', '-dcq'],
+    package: 'zstd',
+    findEnd: zstdEnd,
+    trailing: /trailing garbage|unsupported format|unknown header/,
+    // It knows gzip, xz and lz4 too.
+    isSilent: true,
+  },
   {
     name: 'xz',
     magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
@@ -48,8 +59,9 @@ export const compressions: readonly Compression[] = [
     argv: ['xz', '-dc', '-T1', '--memlimit-decompress=256MiB'],
     package: 'xz (xz-utils on Debian)',
     findEnd: xzEnd,
+    padding: 4,
   },
-  { ...lz4, magic: [0x04, 0x22, 0x4d, 0x18], findEnd: lz4End },
+  { ...lz4, magic: [0x04, 0x22, 0x4d, 0x18], findEnd: lz4End, trailing: /status 1: *$|Magic Number unreadable/ },
   { ...lz4, magic: [0x02, 0x21, 0x4c, 0x18], findEnd: lz4LegacyEnd },
   {
     name: 'bzip2',
@@ -83,9 +95,22 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
 }
 
 /** The program reported bad data: a broken stream, or something else behind a good one. */
-export class DecompressorFailed extends Corrupt {}
+export class DecompressorFailed extends Corrupt {
+  /** Whether it is something else behind a good stream; undefined when the program does not tell. */
+  readonly isTrailing: boolean | undefined;
 
-function translated(error: unknown, { argv: [program], package: holder }: Compression): unknown {
+  constructor(message: string, isTrailing: boolean | undefined) {
+    super(message);
+    this.isTrailing = isTrailing;
+  }
+}
+
+/** `what` names the stream. The words are ours: those of a program differ from the library's. */
+function translated(
+  error: unknown,
+  { argv: [program], package: holder, trailing }: Compression,
+  what: string,
+): unknown {
   if (!(error instanceof Error)) return error;
   if (error instanceof NotFound && error.message.startsWith(`the program ${program} `)) {
     return new NotFound(`${error.message}; it is in the package ${holder}`);
@@ -93,8 +118,12 @@ function translated(error: unknown, { argv: [program], package: holder }: Compre
   const status = /failed with status (\d+)/.exec(error.message)?.[1];
   // From 128 on a signal ended it, which says nothing of the data.
   if (status === undefined || Number(status) >= 128) return error;
-  if (/memory/i.test(error.message)) return new LimitExceeded(error.message);
-  return new DecompressorFailed(error.message);
+  if (/memory/i.test(error.message)) return new LimitExceeded(`${what}: needs too much memory`);
+  const isCut = /unexpected end|ends unexpectedly|premature end|unfinished stream/i.test(error.message);
+  return new DecompressorFailed(
+    isCut ? `${what}: ends too early` : `${what}: the data are broken`,
+    trailing?.test(error.message),
+  );
 }
 
 /**
@@ -107,6 +136,7 @@ export async function* decompress(
   source: Source,
   offset: number,
 ): AsyncGenerator<Uint8Array> {
+  const what = `${compression.name} stream from byte ${offset} of ${source.path}`;
   try {
     yield* host.stream(compression.argv, {
       input: { file: source.file, offset: source.offset + offset },
@@ -114,7 +144,7 @@ export async function* decompress(
       outputLimit: limits.decompressedBytes,
     });
   } catch (error) {
-    throw translated(error, compression);
+    throw translated(error, compression, what);
   }
 }
 
@@ -263,15 +293,45 @@ function indexedBytes(index: Uint8Array): number | undefined {
   return Number.isNaN(total) ? undefined : total;
 }
 
-/** A bzip2 stream ends with a mark of 48 bits, a checksum of 32 and up to 7 bits of zeros, and on no byte's boundary. */
-function bzip2End(source: Source): number | undefined {
-  const size = Math.min(11, source.length);
-  let tail = 0n;
-  for (const byte of source.read(source.length - size, size, 'bzip2 segment').data) tail = tail * 256n + BigInt(byte);
-  for (let shift = 32n; shift < 40n; shift += 1n) {
-    if (((tail >> shift) & 0xffffffffffffn) === 0x177245385090n) return source.length;
+/** A bzip2 stream ends with a mark of 48 bits, a checksum of 32 and up to 7 bits of zeros; the mark is on no byte's boundary. */
+const bzip2Mark = 0x177245385090n;
+
+function bzip2End(source: Source, start: number): number | undefined {
+  if (endsBzip2(source, source.length)) return source.length;
+  // Where it begins in a byte decides on the five bytes that it fills wholly; ten bytes on, the stream ends.
+  const needles = [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n].map((shift) =>
+    Uint8Array.from([32n, 24n, 16n, 8n, 0n], (bits) => Number((bzip2Mark >> (shift + bits)) & 255n)),
+  );
+  for (let at = start; at < source.length; at += window) {
+    const { data } = source.read(at, Math.min(window + 4, source.length - at), 'bzip2 segment');
+    const ends: number[] = [];
+    for (const needle of needles) {
+      for (let hit = find(data, needle); hit !== -1; hit = find(data, needle, hit + 1)) ends.push(at + hit + 10);
+    }
+    for (const end of ends.sort((one, other) => one - other)) {
+      if (end < source.length && endsBzip2(source, end) && endsSegment(source, end, 'bzip2')) return end;
+    }
   }
   return undefined;
+}
+
+/** Whether no further stream of the form follows at once, but, behind zeros, another segment, or nothing. */
+function endsSegment(source: Source, end: number, form: CompressionName): boolean {
+  const next = skipZeros(source, end, limits.initrdPadding);
+  if (next === undefined) return true;
+  const head = source.read(next, Math.min(magicSize, source.length - next), 'initrd').data;
+  const compression = compressions.find(({ magic }) => begins(head, magic));
+  return isCpio(head) || (compression !== undefined && (next > end || compression.name !== form));
+}
+
+function endsBzip2(source: Source, end: number): boolean {
+  const size = Math.min(11, end);
+  let tail = 0n;
+  for (const byte of source.read(end - size, size, 'bzip2 segment').data) tail = tail * 256n + BigInt(byte);
+  for (let shift = 32n; shift < 40n; shift += 1n) {
+    if (((tail >> shift) & 0xffffffffffffn) === bzip2Mark) return true;
+  }
+  return false;
 }
 
 /** Whether a newc or crc header begins here. */

@@ -60,3 +60,17 @@ for (const form of forms) {
     );
   }
 }
+
+for (const reader of readers.filter((name) => name !== 'stream')) {
+  test(
+    `${reader}: both forms say the same of each, to the letter`,
+    () => {
+      const paths = damaged(reader);
+      const [ofNode, ofNative] = forms.map((form) =>
+        JSON.parse(kataCheck(form, ['image', '--json', '--deep', ...paths]).stdout),
+      );
+      assert.equal(ofNative, ofNode);
+    },
+    { needs: [...forms.flatMap(({ needs }) => needs), ...programs[reader]] },
+  );
+}
