@@ -2,7 +2,7 @@
  * Real guest images for tests: trees packed by the real mkfs programs, laid out as Kata's image_builder.sh does.
  */
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   mkdirSync,
@@ -163,4 +163,10 @@ export function makeVerity(filesystem: string, ...options: string[]): Verity {
     parameters: `root_hash=${value('Root hash')},salt=${value('Salt')},data_blocks=${value('Data blocks')},data_block_size=4096,hash_block_size=4096`,
     printed,
   };
+}
+
+/** The minor version of mkfs.erofs 1, 0 when it does not say; its help and its version begin with the name and the number. */
+export function erofsVersion(): number {
+  const { stdout, stderr } = spawnSync('mkfs.erofs', ['-V'], { encoding: 'utf8' });
+  return Number(/mkfs\.erofs(?: \(erofs-utils\))? 1\.([0-9]+)/.exec(`${stdout}${stderr}`)?.[1] ?? 0);
 }

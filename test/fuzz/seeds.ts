@@ -17,7 +17,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { guestTree, makeDisk, run, temporaryFolder, writeTree } from '../images.ts';
+import { erofsVersion, guestTree, makeDisk, run, temporaryFolder, writeTree } from '../images.ts';
+import { everyForm } from '../read/erofs-maker.ts';
 import { has } from '../suite.ts';
 import type { Seed } from './campaign.ts';
 
@@ -188,26 +189,39 @@ const erofsForms: readonly Form[] = [
   ['chunks', '--chunksize=4096'],
   ['chunk indexes', '--chunksize=4096', '-Eforce-chunk-indexes'],
   ['chunks with holes, extended inodes', '--chunksize=4096', '-Eforce-inode-extended'],
-  ['fragments', '-zlz4hc', '-Eall-fragments'],
-  ['shared clusters', '-zlz4hc', '-Ededupe'],
 ];
 
+/** Since erofs-utils 1.6; an older mkfs.erofs passes over what it does not know. */
+const newErofsForms: readonly Form[] = [
+  ['fragments', '-zlz4hc', '-Efragments'],
+  ['all fragments', '-zlz4hc', '-Eall-fragments'],
+  ['shared clusters', '-zlz4hc', '-Ededupe'],
+  ['shared clusters of 64 KiB, fragments, inlined tails', '-zlz4hc', '-C65536', '-Eall-fragments,dedupe,ztailpacking'],
+  ['blocks of 512 bytes', '-zlz4hc', '-b512'],
+  ['blocks of 1 KiB', '-b1024'],
+];
+
+/** By hand, with fragments and shared clusters too, whatever mkfs.erofs there is. */
+function erofsByHand(): Seed[] {
+  return [9, 12, 14].map((bits) => ({
+    name: `erofs-by hand, blocks of ${1 << bits} bytes`,
+    data: everyForm(bits).finish(),
+  }));
+}
+
 function erofs(folder: string): Seed[] {
-  if (!has('mkfs.erofs')) return [];
+  if (!has('mkfs.erofs')) return erofsByHand();
   const tree = makeTree(join(folder, 'tree'), 80);
   addHoles(tree);
   writeFileSync(join(tree, 'hole'), '');
   truncateSync(join(tree, 'hole'), 300_000);
-  return erofsForms.flatMap(([name, ...options], index) => {
+  const forms = erofsVersion() < 6 ? erofsForms : [...erofsForms, ...newErofsForms];
+  const made = forms.map(([name, ...options], index) => {
     const file = join(folder, `erofs-${index}.img`);
-    try {
-      run('mkfs.erofs', '--quiet', '-T', time, '-U', identifier, ...options, file, tree);
-    } catch {
-      // An older mkfs.erofs knows no fragments.
-      return [];
-    }
-    return [{ name: `erofs-${name}`, data: readFileSync(file) }];
+    run('mkfs.erofs', '--quiet', '-T', time, '-U', identifier, ...options, file, tree);
+    return { name: `erofs-${name}`, data: readFileSync(file) };
   });
+  return [...made, ...erofsByHand()];
 }
 
 function pack(tree: string, form: 'newc' | 'crc'): Buffer {
