@@ -104,19 +104,21 @@ export class VersionSearch {
     this.#tail = bytes.slice(Math.max(0, bytes.length - versionLength - dashReach));
   }
 
-  /** Looks at the dashes from `from` to `last`. */
-  #scan(bytes: Uint8Array, from: number, last: number): void {
-    for (let at = bytes.indexOf(dash, from); at !== -1 && at <= last; at = bytes.indexOf(dash, at + 1)) {
-      // Nearly every dash fails at its first neighbours.
+  /** Looks at the dashes from `from` to `end`. */
+  #scan(bytes: Uint8Array, from: number, end: number): void {
+    for (let at = bytes.indexOf(dash, from); at !== -1 && at <= end; at = bytes.indexOf(dash, at + 1)) {
+      // Nearly every dash fails at its first neighbours. A number ends with a digit.
+      const last = bytes[at - 1] ?? 0;
+      if (last < 0x30 || last > 0x39) continue;
       let digits = 1;
       while (digits <= commitLength && isHex(bytes[at + digits])) digits += 1;
       if (digits <= commitLength) continue;
       const before = latin1(bytes.subarray(Math.max(0, at - versionLength), at));
       const number = /(?<![0-9.])[0-9]+\.[0-9]+\.[0-9]+(?:-(?:alpha|rc)[0-9]+)?$/.exec(before)?.[0];
       if (number === undefined) continue;
-      const end = at + 1 + commitLength;
-      const isDirty = find(bytes.subarray(end, end + dirty.length), dirty) === 0;
-      this.#found.add(number + latin1(bytes.subarray(at, end)) + (isDirty ? '-dirty' : ''));
+      const commitEnd = at + 1 + commitLength;
+      const isDirty = find(bytes.subarray(commitEnd, commitEnd + dirty.length), dirty) === 0;
+      this.#found.add(number + latin1(bytes.subarray(at, commitEnd)) + (isDirty ? '-dirty' : ''));
       this.#isCrowded = this.#found.size > limits.agentVersions;
       if (this.#isCrowded) return;
     }

@@ -25,17 +25,41 @@ export function fromLatin1(text: string): Uint8Array {
   return bytes;
 }
 
-/** The text that UTF-8 bytes stand for; undefined when they are not UTF-8. */
+/** Of a UTF-8 sequence with so many bytes behind its first one: the least character, or it would be shorter. */
+const leastOfSequence = [0, 0x80, 0x800, 0x10000] as const;
+
+/**
+ * The text that UTF-8 bytes stand for; undefined when they are not UTF-8. By hand: QuickJS has no decoder but that of URLs, and what has to
+ * be escaped for it takes 256 times its size.
+ */
 export function utf8(bytes: Uint8Array): string | undefined {
-  const text = latin1(bytes);
-  if (/^[\x00-\x7f]*$/.test(text)) return text;
-  try {
-    return decodeURIComponent(
-      text.replace(/[%\x80-\xff]/g, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`),
-    );
-  } catch {
-    return undefined;
+  let text = '';
+  let units: number[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const first = bytes[at] as number;
+    at += 1;
+    let character = first;
+    if (first >= 0x80) {
+      const more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+      if (first < 0xc0 || first > 0xf4) return undefined;
+      character = first & (0x3f >> more);
+      for (let left = more; left > 0; left -= 1) {
+        const next = bytes[at] ?? 0;
+        if (next >>> 6 !== 2) return undefined;
+        character = (character << 6) | (next & 0x3f);
+        at += 1;
+      }
+      const isSurrogate = character >= 0xd800 && character <= 0xdfff;
+      if (character < (leastOfSequence[more] as number) || character > 0x10ffff || isSurrogate) return undefined;
+    }
+    if (character < 0x10000) units.push(character);
+    else units.push(0xd800 + ((character - 0x10000) >> 10), 0xdc00 + (character & 0x3ff));
+    if (units.length >= characterChunk || at >= bytes.length) {
+      text += String.fromCharCode.apply(null, units);
+      units = [];
+    }
   }
+  return text;
 }
 
 /** Where `needle` first stands at or after `from`, or -1. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -7,6 +8,7 @@ import type { File, Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
 import { type ImageFacts, readImage } from '../../src/read/image.ts';
+import { forms } from '../e2e/program.ts';
 import {
   guestTree,
   makeDisk,
@@ -297,3 +299,39 @@ test('what holds a guest and cannot be read is named for what it is', async () =
     assert.match(problem?.message ?? '', said);
   }
 });
+
+const time = '/usr/bin/time';
+const native = forms.filter(({ name }) => name === 'native');
+
+/** A summary of the largest size, filled up. */
+const fillings: readonly [what: string, begin: string, filling: string][] = [
+  ['line ends', '', '\n'],
+  ['blanks', 'agent:\n  version:', ' '],
+  ['sections', '', 'agent:\n'],
+  ['letters of two bytes', 'agent:\n  version: ', '\xc3\xa4'],
+  ['bytes that are no UTF-8', 'agent:\n  version: ', '\xff'],
+];
+
+for (const { argv, needs } of native) {
+  for (const [what, begin, filling] of fillings) {
+    test(
+      `a megabyte of ${what} in the summary: less than 16 MB of memory in the native form`,
+      () => {
+        const size = 1024 * 1024;
+        const summary = (begin + filling.repeat(Math.floor((size - begin.length) / filling.length))).slice(0, size);
+        const tree = packed({});
+        mkdirSync(join(tree, 'var/lib/osbuilder'), { recursive: true });
+        writeFileSync(join(tree, summaryPath), summary, 'latin1');
+        const image = makeExt(at('summary.img'), tree, '4M', '-b', '1024');
+        const { status, stdout, stderr } = spawnSync(time, ['-f', '%M', ...argv, 'image', image], {
+          encoding: 'utf8',
+        });
+        assert.is(status, 0, stdout + stderr);
+        assert.match(stdout, /osbuilder\.yaml (does not say it|says .*, which is no version)/);
+        const kibibytes = Number(stderr.trim().split('\n').at(-1));
+        assert.ok(kibibytes * 1024 < 16_000_000, `${kibibytes} KiB`);
+      },
+      { needs: ['mkfs.ext4', time, ...needs] },
+    );
+  }
+}
