@@ -1,9 +1,9 @@
 /*
  * The module `native` of the native program: what QuickJS's own `os` lacks. `Decompressor` is gzip or zstd by the system's libz or
  * libzstd, in half the time of their programs; they are looked for when they are wanted, so that the program needs libc only.
- * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a
- * file. `lz4Block` decompresses one block of LZ4.
- * Interface of libz: its zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h.
+ * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a file. `lz4Block`
+ * decompresses one block of LZ4. `holding` looks for texts in hundreds of files, which every apt run waits for. Interface of libz: its
+ * zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h.
  */
 
 #define _GNU_SOURCE
@@ -11,7 +11,10 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "lz4.h"
 #include "quickjs.h"
 
@@ -216,12 +219,77 @@ static JSValue decompress_lz4(JSContext *context, JSValueConst this, int count, 
   return JS_NewInt64(context, lz4_block(input, input_size, output, start, output_size, is_partial));
 }
 
+/* The whole of a regular file of at most `limit` bytes in `*buffer`, which grows; -1 for any other. */
+static int64_t read_file(const char *path, int64_t limit, char **buffer, size_t *capacity) {
+  int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+  struct stat status;
+  int64_t length = -1;
+  if (descriptor < 0) return -1;
+  if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= limit) {
+    if ((size_t)status.st_size > *capacity) {
+      char *wider = realloc(*buffer, (size_t)status.st_size);
+      if (wider != NULL) *buffer = wider, *capacity = (size_t)status.st_size;
+    }
+    if ((size_t)status.st_size <= *capacity) {
+      ssize_t count = 1;
+      for (length = 0; length < status.st_size && count > 0; length += count > 0 ? count : 0)
+        count = read(descriptor, *buffer + length, (size_t)(status.st_size - length));
+      if (count < 0) length = -1;
+    }
+  }
+  close(descriptor);
+  return length;
+}
+
+enum { most_texts = 64 };
+
+static uint32_t length_of(JSContext *context, JSValueConst array) {
+  uint32_t length = 0;
+  JSValue value = JS_GetPropertyStr(context, array, "length");
+  JS_ToUint32(context, &length, value);
+  JS_FreeValue(context, value);
+  return length;
+}
+
+/* holding(paths, texts, limit): see host.ts. */
+static JSValue holding(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  int64_t limit;
+  if (JS_ToInt64(context, &limit, arguments[2])) return JS_EXCEPTION;
+  uint32_t paths = length_of(context, arguments[0]), text_count = length_of(context, arguments[1]), found = 0;
+  if (text_count > most_texts) return JS_ThrowRangeError(context, "more than %d texts", most_texts);
+  const char *texts[most_texts];
+  size_t lengths[most_texts];
+  for (uint32_t index = 0; index < text_count; index++) {
+    JSValue text = JS_GetPropertyUint32(context, arguments[1], index);
+    texts[index] = JS_ToCStringLen(context, &lengths[index], text);
+    JS_FreeValue(context, text);
+  }
+  char *buffer = NULL;
+  size_t capacity = 0;
+  JSValue results = JS_NewArray(context);
+  for (uint32_t index = 0; index < paths; index++) {
+    JSValue path = JS_GetPropertyUint32(context, arguments[0], index);
+    const char *name = JS_ToCString(context, path);
+    int64_t length = name == NULL ? -1 : read_file(name, limit, &buffer, &capacity);
+    int holds = 0;
+    for (uint32_t text = 0; length > 0 && !holds && text < text_count; text++)
+      holds = texts[text] != NULL && memmem(buffer, (size_t)length, texts[text], lengths[text]) != NULL;
+    JS_FreeCString(context, name);
+    if (holds) JS_SetPropertyUint32(context, results, found++, JS_DupValue(context, path));
+    JS_FreeValue(context, path);
+  }
+  free(buffer);
+  for (uint32_t index = 0; index < text_count; index++) JS_FreeCString(context, texts[index]);
+  return results;
+}
+
 static const JSCFunctionListEntry methods[] = { JS_CFUNC_DEF("step", 6, decompressor_step) };
 static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("decompressor", 1, make_decompressor),
   JS_CFUNC_DEF("lz4Block", 8, decompress_lz4),
   JS_CFUNC_DEF("widenPipe", 2, widen_pipe),
   JS_CFUNC_DEF("isZero", 3, is_zero),
+  JS_CFUNC_DEF("holding", 3, holding),
 };
 
 static int fill_module(JSContext *context, JSModuleDef *module) {

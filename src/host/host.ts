@@ -76,6 +76,11 @@ export interface Host {
   readText(path: string, limit: number): string;
   /** A new, empty one, for this user only. `name`: what messages call it. Throws Io. */
   temporaryFile(name: string): TemporaryFile;
+  /**
+   * Those of many files that hold one of the texts (64 at the most). One that is missing, larger than `limit` bytes, no regular file, a
+   * symlink itself, or cannot be read, holds none.
+   */
+  holding(paths: readonly string[], texts: readonly string[], limit: number): string[];
   /** Names without `.` and `..`, in no order. Throws NotFound, Io. */
   readDirectory(path: string): string[];
   /** Throws NotFound, Io. */

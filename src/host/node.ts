@@ -14,6 +14,7 @@ import {
   openSync,
   read,
   readdirSync,
+  readFileSync,
   readlinkSync,
   readSync,
   renameSync,
@@ -79,6 +80,21 @@ function openFile(path: string): { descriptor: number; size: number } {
     throw notRegular(path, kindOf(stats));
   }
   return { descriptor, size: stats.size };
+}
+
+/** Undefined for what is no regular file of at most `limit` bytes, or cannot be read. */
+function contentOf(path: string, limit: number): Buffer | undefined {
+  try {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    try {
+      const stats = fstatSync(descriptor);
+      return stats.isFile() && stats.size <= limit ? readFileSync(descriptor) : undefined;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return undefined;
+  }
 }
 
 class NodeFile implements File {
@@ -323,6 +339,14 @@ class NodeHost implements Host {
     } finally {
       closeSync(descriptor);
     }
+  }
+
+  holding(paths: readonly string[], texts: readonly string[], limit: number): string[] {
+    const wanted = texts.map((text) => Buffer.from(text));
+    return paths.filter((path) => {
+      const content = contentOf(path, limit);
+      return content !== undefined && wanted.some((text) => content.includes(text));
+    });
   }
 
   readDirectory(path: string): string[] {

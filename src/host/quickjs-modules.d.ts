@@ -7,6 +7,8 @@ declare module 'std' {
   export function getenv(name: string): string | undefined;
   export function strerror(errno: number): string;
   export function open(path: string, flags: string, error?: { errno: number }): StdFile | null;
+  /** Null when it cannot be read. */
+  export function loadFile(path: string): string | null;
   export interface StdFile {
     readAsString(maximum?: number): string;
     close(): number;
@@ -103,6 +105,7 @@ declare module 'native' {
     isPartial: boolean,
   ): number;
   export function widenPipe(descriptor: number, bytes: number): void;
+  export function holding(paths: readonly string[], texts: readonly string[], limit: number): string[];
 }
 
 /** Arguments of the program, its own name first. */

@@ -441,13 +441,25 @@ class QuickJsHost implements Host {
     if (stats === null) throw failure(statErrno, path);
     const kind = kindOf(stats.mode);
     if (kind !== 'file') throw notRegular(path, kind);
+    if (stats.size > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
+    // At once, where the size is told: a byte at a time, as below, takes ten times as long.
+    const whole = stats.size > 0 ? std.loadFile(path) : null;
+    const text = whole ?? this.#readUntilEnd(path, limit);
+    if (text.length > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
+    return text;
+  }
+
+  #readUntilEnd(path: string, limit: number): string {
     const error = { errno: 0 };
     const file = std.open(path, 'r', error);
     if (file === null) throw failure(error.errno, path);
     const text = file.readAsString(limit + 1);
     file.close();
-    if (text.length > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
     return text;
+  }
+
+  holding(paths: readonly string[], texts: readonly string[], limit: number): string[] {
+    return native.holding(paths, texts, limit);
   }
 
   readDirectory(path: string): string[] {

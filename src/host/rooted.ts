@@ -61,6 +61,11 @@ export function rootedHost(host: Host, root: string): Host {
     open: (path) => host.open(inside(path)),
     temporaryFile: (name) => host.temporaryFile(name),
     readText: (path, limit) => host.readText(inside(path), limit),
+    holding: (paths, texts, limit) => {
+      const inRoot = paths.map((path) => root + resolvePath(host, root, path, false));
+      const found = new Set(host.holding(inRoot, texts, limit));
+      return paths.filter((_, index) => found.has(inRoot[index] ?? ''));
+    },
     readDirectory: (path) => host.readDirectory(inside(path)),
     readLink: (path) => host.readLink(root + resolvePath(host, root, path, false)),
     status: (path) => host.status(root + resolvePath(host, root, path, false)),

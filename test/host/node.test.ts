@@ -551,6 +551,25 @@ for (const [rule, prepare] of replacements) {
   });
 }
 
+test('holding: the files that hold one of the texts, and nothing of those that cannot be read', () => {
+  const folder = temporaryFolder();
+  const path = (name: string): string => join(folder, name);
+  writeFileSync(path('one'), 'some text\n');
+  writeFileSync(path('two'), Buffer.concat([Buffer.from([0, 0xff, 0x0a]), Buffer.from('é end\n')]));
+  writeFileSync(path('empty'), '');
+  writeFileSync(path('large'), 'text'.repeat(1000));
+  mkdirSync(path('folder'));
+  symlinkSync(path('one'), path('link'));
+  execFileSync('mkfifo', [path('fifo')]);
+  const all = ['one', 'two', 'empty', 'large', 'folder', 'link', 'fifo', 'none', 'one'].map(path);
+  assert.equal(host.holding(all, ['text'], 100), [path('one'), path('one')]);
+  assert.equal(host.holding(all, ['none', ' end\n'], 100), [path('two')]);
+  assert.equal(host.holding(all, ['text'], 4000), [path('one'), path('large'), path('one')]);
+  assert.equal(host.holding(all, ['none'], 4000), []);
+  assert.equal(host.holding(all, [], 4000), []);
+  assert.equal(host.holding([], ['text'], 4000), []);
+});
+
 test('replaceFile refuses, and leaves nothing: a folder that cannot be made, and a directory in the place of the file', async () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'state.json'));

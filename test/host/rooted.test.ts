@@ -177,3 +177,10 @@ test('programs, the terminal and the environment are those of the host', async (
   const options = { deadline: host.now() + 60_000, outputLimit: 1000 };
   assert.is(Buffer.from((await rooted.run(['cat', join(folder, 'outside')], options)).stdout).toString(), 'OUTSIDE');
 });
+
+test('holding: below the root, under the names that were asked for', () => {
+  const rooted = rootedHost(host, root);
+  const paths = ['/etc/kata/file', '/etc/slash/etc/kata/file', '/etc/absolute', '/etc/outside', '/none'];
+  assert.equal(rooted.holding(paths, ['inside', 'OUTSIDE'], limit), paths.slice(0, 2));
+  assert.equal(rooted.holding(['/etc/kata/file'], ['inside'], limit), ['/etc/kata/file']);
+});
