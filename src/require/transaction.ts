@@ -26,6 +26,10 @@ export interface Transaction {
   /** What the user gave on the manager's own command line, for this run only. */
   readonly mode: string | null;
   readonly allow: readonly string[];
+  /** What else changes in the same run is not known, so that a mismatch may be none: it is only told. */
+  readonly isPart?: boolean;
+  /** It has happened, without a list of changes: what is there now is judged, and a mismatch told. */
+  readonly isDone?: boolean;
 }
 
 /** Both sides of it are the same version: nothing that could stop to fit. */

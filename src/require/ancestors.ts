@@ -1,0 +1,95 @@
+/**
+ * The processes that this program runs below, from proc(5): which package manager is it, and what was it called with? Where /proc is not
+ * mounted, as in most chroots, there are none.
+ */
+
+import { Problem } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+
+export interface Ancestor {
+  readonly pid: number;
+  /** The name of its program, cut to 15 bytes. */
+  readonly command: string;
+  /** Field 22 of its stat, in clock ticks since the machine started: with the number it means this process and no later one. */
+  readonly startTime: string;
+}
+
+/** A package manager below sudo, screen and a login has some ten. */
+const depthLimit = 64;
+const statLimit = 4096;
+/** The kernel's own bound of a command line is a quarter of the stack's limit, 2 MiB usually. */
+const argumentsLimit = 64 * 1024 * 1024;
+const shells = new Set(['sh', 'dash', 'bash', 'busybox']);
+
+/** The parent first. */
+export function ancestorsOf(host: Host): Ancestor[] {
+  const ancestors: Ancestor[] = [];
+  let pid = parentOf(host, ownPid(host));
+  while (pid !== undefined && pid > 0 && ancestors.length < depthLimit) {
+    const process = processOf(host, pid);
+    if (process === undefined) break;
+    ancestors.push({ pid, command: process.command, startTime: process.startTime });
+    pid = process.parent;
+  }
+  return ancestors;
+}
+
+/** The one that called a command line through a shell. */
+export function callerOf(ancestors: readonly Ancestor[]): Ancestor | undefined {
+  return ancestors.find(({ command }) => !shells.has(command));
+}
+
+export function isAlive(host: Host, { pid, startTime }: Pick<Ancestor, 'pid' | 'startTime'>): boolean {
+  return processOf(host, pid)?.startTime === startTime;
+}
+
+/** Of its command line, its own name first; empty when they cannot be read. */
+export function argumentsOf(host: Host, { pid }: Ancestor): string[] {
+  const text = attempt(() => host.readText(`/proc/${pid}/cmdline`, argumentsLimit)) ?? '';
+  return text.replace(/\0$/, '').split('\0');
+}
+
+/** It sees the files that we see, under the same names. */
+export function sharesRoot(host: Host, { pid }: Ancestor): boolean {
+  const root = attempt(() => host.status(`/proc/${pid}/root/.`))?.identity;
+  return root !== undefined && root === host.status('/')?.identity;
+}
+
+/** What a path on its command line is called here: a relative one begins in its folder, and it may have another root. */
+export function pathOf(host: Host, process: Ancestor, path: string): string {
+  const { pid } = process;
+  if (!sharesRoot(host, process)) return path.startsWith('/') ? `/proc/${pid}/root${path}` : `/proc/${pid}/cwd/${path}`;
+  if (path.startsWith('/')) return path;
+  const folder = attempt(() => host.readLink(`/proc/${pid}/cwd`)) ?? `/proc/${pid}/cwd`;
+  return `${folder.replace(/\/$/, '')}/${path}`;
+}
+
+function ownPid(host: Host): number | undefined {
+  const target = attempt(() => host.readLink('/proc/self')) ?? '';
+  return /^[0-9]{1,10}$/.test(target) ? Number(target) : undefined;
+}
+
+function parentOf(host: Host, pid: number | undefined): number | undefined {
+  return pid === undefined ? undefined : processOf(host, pid)?.parent;
+}
+
+function processOf(host: Host, pid: number): (Omit<Ancestor, 'pid'> & { readonly parent: number }) | undefined {
+  const text = attempt(() => host.readText(`/proc/${pid}/stat`, statLimit));
+  // `PID (NAME) STATE PPID …`: the name may hold spaces and brackets.
+  const end = text?.lastIndexOf(')') ?? -1;
+  if (text === undefined || end === -1) return undefined;
+  const fields = text.slice(end + 2).split(' ');
+  const parent = /^[0-9]{1,10}$/.exec(fields[1] ?? '')?.[0];
+  const startTime = /^[0-9]{1,20}$/.exec(fields[19] ?? '')?.[0];
+  if (parent === undefined || startTime === undefined) return undefined;
+  return { command: text.slice(text.indexOf('(') + 1, end), parent: Number(parent), startTime };
+}
+
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
