@@ -49,3 +49,7 @@ function theOnly(agents: readonly string[]): string | null {
   });
   return isOne ? first : null;
 }
+
+export function declares(declared: Declared | null | undefined): boolean {
+  return (declared?.agentRequires ?? null) !== null || (declared?.agentVersion ?? null) !== null;
+}

@@ -20,7 +20,7 @@ import {
   usualImages,
 } from '../locate/installation.ts';
 import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
-import type { Declared } from '../locate/provides.ts';
+import { type Declared, declares } from '../locate/provides.ts';
 import { rootHashBeside } from '../locate/root-hash.ts';
 import { askProgram, versionInFile } from '../locate/runtimes.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
@@ -30,6 +30,7 @@ import { parseVersion } from '../version.ts';
 import { type IncomingImage, IncomingPayload, type Wanted } from './incoming.ts';
 import type { PackageFields } from './members.ts';
 import { openPackage, type PackageFile } from './package.ts';
+import { concernsKata } from './relevance.ts';
 import { requirementOf } from './requirement.ts';
 import { isReinstall, type PackageChange } from './transaction.ts';
 
@@ -77,7 +78,7 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
   const steps = (request.transaction?.changes ?? []).filter(
     (change) => change.action !== 'configure' && !isReinstall(change),
   );
-  if (request.transaction !== null && (steps.length === 0 || !concernsKata(rooted, request, steps))) {
+  if (request.transaction !== null && !(await concernsKata(host, rooted, steps, request))) {
     return { state: nothing, warnings: [] };
   }
 
@@ -178,16 +179,6 @@ function kindAt(rooted: Host, path: string): string | undefined {
     if (error instanceof Problem) return undefined;
     throw error;
   }
-}
-
-/** Cheap, as this is asked in every run of a package manager: nothing is opened, no program is run. */
-function concernsKata(rooted: Host, request: Request, steps: readonly PackageChange[]): boolean {
-  const { runtimePackages, imagePackages } = request.config;
-  const names = new Set([...runtimePackages, ...imagePackages].map(({ value }) => value));
-  return (
-    steps.some(({ name, declared }) => names.has(name) || name.includes('kata') || declares(declared)) ||
-    runtimePrograms.some(({ path }) => rooted.status(path) !== undefined)
-  );
 }
 
 class Node {
@@ -539,10 +530,6 @@ class Node {
       ...requirementOf({ option: requires, declared: undefined, version: undefined, versionText: null, config }),
     };
   }
-}
-
-function declares(declared: Declared | null | undefined): boolean {
-  return (declared?.agentRequires ?? null) !== null || (declared?.agentVersion ?? null) !== null;
 }
 
 function isUsual(path: string): boolean {

@@ -8,7 +8,8 @@ import { rootedHost } from '../host/rooted.ts';
 import { runtimePrograms } from '../locate/installation.ts';
 import { installedPackages } from '../locate/packages.ts';
 import { type Ancestor, argumentsOf, pathOf } from './ancestors.ts';
-import { type DebFields, readDebFields } from './deb.ts';
+import { readDebFields } from './deb.ts';
+import type { PackageFields } from './members.ts';
 import type { PackageChange } from './transaction.ts';
 
 /** What is looked at below the folders of --recursive. */
@@ -87,7 +88,7 @@ export async function unpackedBy(
   const given = operands.map((path) => pathOf(host, dpkg, path));
   const archives = isRecursive ? archivesBelow(host, given) : given;
   if (archives.length === 0 || (archives.length > fewArchives && !canConcernKata(host, root, archives))) return null;
-  const fields = new Map<string, DebFields>();
+  const fields = new Map<string, PackageFields>();
   for (const archive of archives) {
     try {
       fields.set(archive, await readDebFields(host, archive, deadline));
@@ -96,15 +97,15 @@ export async function unpackedBy(
       if (!(error instanceof Problem)) throw error;
     }
   }
-  const names = [...fields.values()].map((known) => known.package);
+  const names = [...fields.values()].map((known) => known.name);
   const installed = new Map(
     (await installedPackages(host, root, [], names, deadline)).map(({ name, version }) => [name, version]),
   );
   const changes = archives.map((archive): PackageChange => {
     const known = fields.get(archive);
     return {
-      name: known?.package ?? nameOfArchive(archive),
-      oldVersion: installed.get(known?.package ?? '') ?? null,
+      name: known?.name ?? nameOfArchive(archive),
+      oldVersion: installed.get(known?.name ?? '') ?? null,
       newVersion: known?.version ?? null,
       action: 'unpack',
       archive,

@@ -1,0 +1,102 @@
+/**
+ * Whether a transaction can concern Kata at all: asked in every run of a package manager, so that it must be cheap, and open nothing of
+ * Kata's. A changed package does when
+ *
+ * 1. its name is listed, or contains "kata", or its manager says that it carries one of the fields;
+ * 2. it is installed and carries one of the fields;
+ * 3. it is installed and owns a runtime program, an image of [images], or what looks like a part of Kata or a guest image;
+ * 4. it is new, a runtime is installed, and its archive carries one of the fields.
+ *
+ * Format of dpkg's database: deb-control(5), and a file NAME.list or NAME:ARCHITECTURE.list of paths for each package. A root without it
+ * (rpm's database would have to be asked through rpm) is told by 1 and by whether a runtime program is there.
+ */
+
+import type { Config } from '../config.ts';
+import { Problem } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { resolvePath } from '../host/rooted.ts';
+import { runtimePrograms } from '../locate/installation.ts';
+import { declares } from '../locate/provides.ts';
+import { openPackage } from './package.ts';
+import type { PackageChange } from './transaction.ts';
+
+/** A Debian with everything in it has some 60 MB of status; the longest lists of paths have some 5 MB. */
+const readLimit = 256 * 1024 * 1024;
+/** A path, at the end of its line: a runtime program's, something of Kata's, or what may be a guest image. */
+const tellingPaths = ['/kata', '-kata-v2\n', '.img\n', '.image\n', '.initrd\n'];
+/** Of [images], so that all texts are no more than can be looked for at once. */
+const imageLimit = 50;
+const field = 'Kata-Agent-';
+/** Of Debian, where Kata runs. */
+const architectures = ['amd64', 'arm64', 'ppc64el', 's390x', 'riscv64', 'i386', 'armhf'];
+
+export interface Question {
+  /** The root that is changed; "" for the real one. */
+  readonly root: string;
+  readonly config: Config;
+  /** Milliseconds on the host's clock. */
+  readonly deadline: number;
+}
+
+/** `rooted` is `host` below the root that is changed. Throws Io, LimitExceeded. */
+export async function concernsKata(
+  host: Host,
+  rooted: Host,
+  steps: readonly PackageChange[],
+  question: Question,
+): Promise<boolean> {
+  const { runtimePackages, imagePackages } = question.config;
+  const listed = new Set([...runtimePackages, ...imagePackages].map(({ value }) => value));
+  if (steps.some(({ name, declared }) => listed.has(name) || name.includes('kata') || declares(declared))) return true;
+  if (steps.length === 0) return false;
+
+  const hasRuntime = runtimePrograms.some(({ path }) => rooted.status(path) !== undefined);
+  const database = question.root + resolvePath(host, question.root, '/var/lib/dpkg');
+  if (host.status(`${database}/status`)?.kind !== 'file') return hasRuntime;
+  if (tellsOfKata(host, database, new Set(steps.map(({ name }) => name)), question)) return true;
+  if (!hasRuntime) return false;
+  for (const { oldVersion, archive } of steps) {
+    if (oldVersion === null && archive !== null && (await carriesField(host, archive, question.deadline))) return true;
+  }
+  return false;
+}
+
+/** What dpkg knows of the installed ones. */
+function tellsOfKata(host: Host, database: string, names: ReadonlySet<string>, { config }: Question): boolean {
+  const status = `${database}/status`;
+  if (host.holding([status], [field], readLimit).length > 0) {
+    const declaring = packagesWithFields(host.readText(status, readLimit));
+    if (declaring.some((name) => names.has(name))) return true;
+  }
+  const images = config.images.slice(0, imageLimit).map(({ value }) => `${value}\n`);
+  return host.holding(listsOf(host, database, names), [...tellingPaths, ...images], readLimit).length > 0;
+}
+
+/** Whatever state they are in. `Package:` is the first field of each. */
+function packagesWithFields(status: string): string[] {
+  const names: string[] = [];
+  for (let at = status.indexOf(field); at !== -1; at = status.indexOf(field, at + 1)) {
+    const start = status.lastIndexOf('\nPackage:', at);
+    names.push(/Package: *(\S+)/.exec(status.slice(Math.max(0, start), at))?.[1] ?? '');
+  }
+  return names;
+}
+
+/** Some of which are not there. Of packages that can be installed for several architectures at once, the architecture is in the name. */
+function listsOf(host: Host, database: string, names: ReadonlySet<string>): string[] {
+  // libc is always installed, and one of these packages.
+  const suffixes = architectures.filter((name) => host.status(`${database}/info/libc6:${name}.list`) !== undefined);
+  return ['', ...suffixes.map((name) => `:${name}`)].flatMap((suffix) =>
+    [...names].map((name) => `${database}/info/${name}${suffix}.list`),
+  );
+}
+
+async function carriesField(host: Host, archive: string, deadline: number): Promise<boolean> {
+  try {
+    return declares(await openPackage(host, archive, deadline).fields());
+  } catch (error) {
+    // What cannot be read is not unpacked either.
+    if (error instanceof Problem) return false;
+    throw error;
+  }
+}
