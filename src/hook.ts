@@ -4,13 +4,18 @@
  */
 
 import { check, type Report, type Request } from './check.ts';
-import { environmentOverride, type Loaded, loadConfig, type Override } from './config.ts';
+import { environmentOverride, type Loaded, loadConfig, type Override, policyOf } from './config.ts';
 import { Usage } from './errors.ts';
 import { type Host, readAll } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
-import { latin1, utf8 } from './read/bytes.ts';
+import { type Judgement, judge, type State } from './judge/judge.ts';
+import { latin1 } from './read/bytes.ts';
+import { recordStop } from './record.ts';
 import { reportText } from './report/text.ts';
+import { type Ancestor, ancestorsOf, callerOf } from './require/ancestors.ts';
 import { parseAptHook } from './require/apt.ts';
+import { unpackedBy } from './require/dpkg.ts';
+import { hasToken, leaveToken } from './require/token.ts';
 import type { Transaction } from './require/transaction.ts';
 
 /** What a hook is told by its package manager: thousands of lines at the most, some 200 bytes each. */
@@ -34,11 +39,29 @@ export interface Hook {
   readonly onlyWarns?: boolean;
   /** Throws Usage, Corrupt, Unsupported, Io, LimitExceeded. */
   transaction(host: Host, args: readonly string[], deadline: number): Promise<Transaction | null>;
+  /** Whether stopping helps; it does when absent. */
+  mayStop?(state: State): boolean;
   /** Tells the manager to stop, where the exit status does not. */
   stop?(host: Host, report: Report): void;
+  /** The manager was not stopped, whether Kata is concerned or not. */
+  goOn?(host: Host): void;
+  /** What is left as it was when it is stopped; everything, when absent. */
+  readonly unchanged?: string;
 }
 
-export const hooks: readonly Hook[] = [{ name: 'apt', transaction: aptTransaction }];
+export const hooks: readonly Hook[] = [
+  { name: 'apt', transaction: aptTransaction, goOn: (host) => leaveToken(host, callerOf(ancestorsOf(host))) },
+  { name: 'dpkg', transaction: dpkgTransaction, goOn: dpkgGoesOn },
+  {
+    name: 'preinst',
+    transaction: preinstTransaction,
+    // To refuse the one of two that are to change together makes the mismatch: dpkg goes on with the other.
+    mayStop: ({ runtimes, images }) =>
+      !(runtimes.some(({ isIncoming }) => isIncoming) && images.some(({ incoming }) => incoming !== null)),
+    goOn: dpkgGoesOn,
+    unchanged: 'This package is left as it was.',
+  },
+];
 
 /** Null when there was nothing to judge. Throws as the hook's `transaction`, and as `check`. */
 export async function answer(host: Host, hook: Hook, args: readonly string[], voice: Voice): Promise<Report | null> {
@@ -46,23 +69,40 @@ export async function answer(host: Host, hook: Hook, args: readonly string[], vo
   const start = host.now();
   host.endAt(start + firstDeadline + grace, voice.statusOf('failure'));
   const transaction = await hook.transaction(host, args, start + firstDeadline);
-  if (transaction === null || transaction.changes.length === 0) return null;
-  const rooted = transaction.root === '' ? host : rootedHost(host, transaction.root);
+  if (transaction === null || (transaction.changes.length === 0 && transaction.isDone !== true)) return null;
+  const report = await judged(host, hook, transaction, start, voice);
+  if (report?.verdict === 'block') {
+    hook.stop?.(host, report);
+    await recordStop(host, report, transaction, voice.statusOf(report));
+  } else if (transaction.isDone !== true) hook.goOn?.(host);
+  return report;
+}
+
+async function judged(
+  host: Host,
+  hook: Hook,
+  transaction: Transaction,
+  start: number,
+  voice: Voice,
+): Promise<Report | null> {
+  const { manager, root, isDone = false } = transaction;
+  const rooted = root === '' ? host : rootedHost(host, root);
   const given: Override = {
-    from: `the options of ${transaction.manager}`,
+    from: `the options of ${manager}`,
     mode: transaction.mode ?? undefined,
     allow: transaction.allow,
   };
   const loaded = loadConfig(rooted, undefined, [environmentOverride(host), given]);
   const { mode } = loaded.config;
   if (mode.value === 'off') return null;
+  const onlyWarns = hook.onlyWarns === true || transaction.isPart === true || isDone;
   const config =
-    hook.onlyWarns === true && mode.value === 'block'
+    onlyWarns && mode.value === 'block'
       ? { ...loaded.config, mode: { value: 'warn' as const, from: `the hook ${hook.name}` } }
       : loaded.config;
   const request: Request = {
-    root: transaction.root,
-    transaction,
+    root,
+    transaction: isDone ? null : transaction,
     to: null,
     requires: undefined,
     images: [],
@@ -70,12 +110,18 @@ export async function answer(host: Host, hook: Hook, args: readonly string[], vo
     deadline: start + config.deadline.value * 1000,
   };
   host.endAt(request.deadline + grace, voice.statusOf('failure'));
-  const report = await check(host, rooted, request);
+  const found = await check(host, rooted, request);
+  const judgedIn = (mode: 'block' | 'warn'): Judgement => judge(found.state, { ...policyOf(config), mode });
+  // What was told before it happened need not be told again; that it does not fit now must be.
+  if (isDone && judgedIn('block').verdict !== 'block') return null;
+  const isHelpless = found.verdict === 'block' && hook.mayStop?.(found.state) === false;
+  const report = isHelpless ? { ...found, ...judgedIn('warn') } : found;
   const concerns = report.state.runtimes.length > 0 || report.state.images.length > 0;
   // Somebody who installs something else need not hear of a mistake in this configuration each time.
   if (concerns) voice.tell({ ...loaded, config }, [...loaded.mistakes, ...report.warnings]);
-  host.write(2, reportText(report, { color: voice.color, manager: transaction.manager }, true));
-  if (report.verdict === 'block') hook.stop?.(host, report);
+  const { unchanged } = hook;
+  const options = { color: voice.color, manager, ...(unchanged === undefined ? {} : { unchanged }) };
+  host.write(2, reportText(report, options, true));
   return report;
 }
 
@@ -83,6 +129,55 @@ async function aptTransaction(host: Host, args: readonly string[], deadline: num
   if (args.length > 0) throw new Usage(`hook apt takes no argument: ${args[0]}`);
   const descriptor = Number(/^[0-9]{1,4}$/.exec(host.environment('APT_HOOK_INFO_FD') ?? '0')?.[0] ?? Number.NaN);
   if (Number.isNaN(descriptor)) throw new Usage('APT_HOOK_INFO_FD is no descriptor');
-  const bytes = await readAll(host, descriptor, inputLimit, deadline);
-  return parseAptHook(utf8(bytes) ?? latin1(bytes));
+  return parseAptHook(latin1(await readAll(host, descriptor, inputLimit, deadline)));
+}
+
+/**
+ * Of a pre-invoke hook (dpkg(1)), or `triggered` after the fact. Where a front end holds the lock (DPKG_FRONTEND_LOCKED) and left no token,
+ * it does not call our hook, or that failed; it may have dpkg unpack in several runs, of which this is one.
+ */
+async function dpkgTransaction(host: Host, args: readonly string[], deadline: number): Promise<Transaction | null> {
+  const root = (host.environment('DPKG_ROOT') ?? '').replace(/\/+$/, '');
+  const base = { manager: 'dpkg', root, mode: null, allow: [] };
+  if (args[0] === 'triggered') return { ...base, changes: [], isDone: true };
+  if (args.length > 0) throw new Usage(`hook dpkg takes no argument but triggered: ${args[0]}`);
+  const action = host.environment('DPKG_HOOK_ACTION');
+  if (action !== 'install' && action !== 'unpack') return null;
+  const ancestors = ancestorsOf(host);
+  const dpkg = ancestors.find(isDpkg);
+  if (dpkg === undefined || hasToken(host, ancestors)) return null;
+  const unpacking = await unpackedBy(host, dpkg, root, deadline);
+  if (unpacking === null) return null;
+  return { ...base, changes: unpacking.changes, isPart: isBelowFrontEnd(host) };
+}
+
+/**
+ * Of a package's preinst, with its own arguments: the last one that can stop it, and only for a dpkg that nothing was asked before.
+ * Silent where the running dpkg's arguments do not tell that this package comes.
+ */
+async function preinstTransaction(host: Host, args: readonly string[], deadline: number): Promise<Transaction | null> {
+  if (args.length === 0)
+    throw new Usage("hook preinst takes dpkg's own arguments: install or upgrade, and the versions");
+  if (args[0] !== 'install' && args[0] !== 'upgrade') return null;
+  const root = (host.environment('DPKG_ROOT') ?? '').replace(/\/+$/, '');
+  const ancestors = ancestorsOf(host);
+  const dpkg = ancestors.find(isDpkg);
+  if (dpkg === undefined || hasToken(host, ancestors)) return null;
+  const unpacking = await unpackedBy(host, dpkg, root, deadline);
+  const own = host.environment('DPKG_MAINTSCRIPT_PACKAGE');
+  if (unpacking === null || !unpacking.changes.some(({ name }) => name === own)) return null;
+  const isPart = !unpacking.isWhole || isBelowFrontEnd(host);
+  return { manager: 'dpkg', root, changes: unpacking.changes, mode: null, allow: [], isPart };
+}
+
+function dpkgGoesOn(host: Host): void {
+  leaveToken(host, ancestorsOf(host).find(isDpkg));
+}
+
+function isDpkg({ command }: Ancestor): boolean {
+  return command === 'dpkg';
+}
+
+function isBelowFrontEnd(host: Host): boolean {
+  return (host.environment('DPKG_FRONTEND_LOCKED') ?? '') !== '';
 }

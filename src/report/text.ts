@@ -15,6 +15,8 @@ export interface TextOptions {
   readonly color: boolean;
   /** The package manager that is stopped by a block; null by hand. */
   readonly manager: string | null;
+  /** What a block in a hook has left as it was; nothing was changed, when absent. */
+  readonly unchanged?: string;
 }
 
 /** Where a value begins, and where what it is from does, if both fit side by side. */
@@ -102,7 +104,10 @@ export function reportText(report: Report, options: TextOptions, isHook: boolean
   const blocks = findings.filter(({ severity }) => severity === 'block');
   const others = findings.filter((finding) => finding.severity !== 'block' && !isNote(finding));
   const parts = [...others, ...blocks].map((finding) => findingText(finding, options));
-  if (isHook) return verdict === 'block' ? `${parts.join('\n')}\nNothing was changed.\n` : parts.join('\n');
+  if (isHook) {
+    const unchanged = options.unchanged ?? 'Nothing was changed.';
+    return verdict === 'block' ? `${parts.join('\n')}\n${unchanged}\n` : parts.join('\n');
+  }
   const notes = [
     ...findings.filter(isNote).map(({ consequence, code }) => noteText(`${consequence} [${code}]`)),
     remoteText(state.configurations),

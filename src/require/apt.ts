@@ -11,22 +11,35 @@
 
 import { Corrupt, Unsupported } from '../errors.ts';
 import { fromLatin1, utf8 } from '../read/bytes.ts';
+import { nameOfArchive } from './dpkg.ts';
 import type { PackageChange, Transaction } from './transaction.ts';
+
+/** Whether one of the keys that are looked at, KataCheck::… and DPkg::Options, can stand in this line: asked thousands of times. */
+function canBeRead(line: string): boolean {
+  const first = line.charCodeAt(0) | 0x20;
+  return first === 0x6b || (first === 0x64 && (line.charCodeAt(1) | 0x20) === 0x70);
+}
 
 const steps = {
   2: /^(?<name>\S+) (?<old>\S+) [<=>] (?<new>\S+) (?<what>.+)$/s,
   3: /^(?<name>\S+) (?<old>\S+) \S+ \S+ [<=>] (?<new>\S+) \S+ \S+ (?<what>.+)$/s,
 } as const;
 
-/** Throws Corrupt (a line that is none of the above, by its number), Unsupported (a newer protocol). */
+/**
+ * `input`: a character for each byte. There can be thousands of lines, and every apt run waits for this: only what is used is decoded.
+ * Throws Corrupt (a line that is none of the above, by its number), Unsupported (a newer protocol).
+ */
 export function parseAptHook(input: string): Transaction {
   const version = /^VERSION ([0-9]{1,4})\n/.exec(input)?.[1];
   if (version === undefined) {
-    const changes = input.split('\n').flatMap((line, index): PackageChange[] => {
-      if (line === '') return [];
-      if (!line.startsWith('/')) throw new Corrupt(`apt's hook input, line ${index + 1}: neither a path nor a version`);
-      return [{ name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line }];
-    });
+    const changes = decoded(input)
+      .split('\n')
+      .flatMap((line, index): PackageChange[] => {
+        if (line === '') return [];
+        if (!line.startsWith('/'))
+          throw new Corrupt(`apt's hook input, line ${index + 1}: neither a path nor a version`);
+        return [{ name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line }];
+      });
     return { manager: 'apt', root: '', changes, mode: null, allow: [] };
   }
   const step = steps[Number(version) as keyof typeof steps];
@@ -34,10 +47,10 @@ export function parseAptHook(input: string): Transaction {
 
   const headerEnd = input.indexOf('\n\n');
   if (headerEnd === -1) throw new Corrupt("apt's hook input has no empty line behind its configuration");
-  const header = input.slice(0, headerEnd).split('\n');
-  const firstLine = header.length + 2;
-  const changes = input
-    .slice(headerEnd + 2)
+  const lines = input.slice(0, headerEnd).split('\n');
+  const header = lines.filter(canBeRead);
+  const firstLine = lines.length + 2;
+  const changes = decoded(input.slice(headerEnd + 2))
     .split('\n')
     .flatMap((line, index): PackageChange[] => {
       if (line === '') return [];
@@ -69,11 +82,6 @@ export function parseAptHook(input: string): Transaction {
   };
 }
 
-/** Without reading the archive: `/path/name_version_arch.deb`. */
-function nameOfArchive(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1).split('_', 1)[0] ?? '';
-}
-
 /** The values of one key. apt's option names know no case; keys and values come with some bytes as %XX. */
 function values(header: readonly string[], key: string): string[] {
   const found: string[] = [];
@@ -87,8 +95,12 @@ function values(header: readonly string[], key: string): string[] {
 
 /** apt quotes every byte that is not printable ASCII, so that a letter of UTF-8 comes as several. */
 function unquoted(text: string): string {
-  const bytes = text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return /^[\x00-\xff]*$/.test(bytes) ? (utf8(fromLatin1(bytes)) ?? bytes) : bytes;
+  return decoded(text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))));
+}
+
+/** UTF-8 from a character for each byte; as it is when it is none. */
+function decoded(bytes: string): string {
+  return /^[\x00-\x7f]*$/.test(bytes) ? bytes : (utf8(fromLatin1(bytes)) ?? bytes);
 }
 
 /** apt works on another root only when it tells dpkg so. */
