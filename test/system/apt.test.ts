@@ -3,68 +3,13 @@
  * an admin's day does, but each brings the node back to runtime 1.0.0 and image 1.0.0 before it begins.
  */
 
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { makeDeb } from '../debs.ts';
-import { guestTree, makeDisk, makeExt, temporaryFolder, writeTree } from '../images.ts';
+import { writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
-import { Debian, type Outcome } from './debian.ts';
-
-const dist = join(import.meta.dirname, '../../dist');
-const scratch = temporaryFolder();
-const image = '/usr/share/kata-containers/kata-containers.img';
-const configuration = `[hypervisor.qemu]\nimage = "${image}"\n`;
-
-const guestImages = new Map<string, Buffer>();
-
-function guestImage(version: string): Buffer {
-  const known = guestImages.get(version);
-  if (known !== undefined) return known;
-  const filesystem = makeExt(
-    join(scratch, `${version}.ext4`),
-    writeTree(join(scratch, version), guestTree(version)),
-    '16M',
-  );
-  const made = readFileSync(makeDisk(join(scratch, `${version}.img`), filesystem, { dax: true }));
-  guestImages.set(version, made);
-  return made;
-}
-
-function prepare(suiteName: string): Debian {
-  const debian = new Debian(suiteName);
-  const repository = join(debian.root, 'repository');
-  for (const [version, range] of [
-    ['1.0.0', '>=1.0.0 <1.1.0'],
-    ['1.1.0', '>=1.1.0 <1.2.0'],
-    ['1.1.1', '>=1.1.0 <1.2.0'],
-  ] as const) {
-    makeDeb(repository, {
-      name: 'kata-runtime',
-      version: `${version}-1`,
-      fields: { 'Kata-Agent-Requires': range },
-      files: {
-        'usr/bin/kata-runtime': `#!/bin/sh\necho "kata-runtime  : ${version}"\n`,
-        'usr/share/defaults/kata-containers/configuration.toml': configuration,
-      },
-      compression: 'xz',
-    });
-    makeDeb(repository, {
-      name: 'kata-containers-image',
-      version: `${version}-1`,
-      fields: { 'Kata-Agent-Version': version },
-      files: { [image]: guestImage(version) },
-      compression: 'xz',
-    });
-    makeDeb(repository, { name: 'unrelated', version: `${version}-1` });
-  }
-  const [own] = readdirSync(dist).filter((name) => name.endsWith('.deb'));
-  assert.ok(own !== undefined, 'npm run build:deb makes the package');
-  copyFileSync(join(dist, own), join(repository, own));
-  debian.publish();
-  debian.expect('apt-get', 'install', '-y', 'kata-check');
-  return debian;
-}
+import type { Debian, Outcome } from './debian.ts';
+import { guestImage, prepare } from './kata-node.ts';
 
 for (const suiteName of ['bookworm', 'trixie']) {
   const test = suite(`apt of Debian ${suiteName}`);
@@ -200,8 +145,8 @@ for (const suiteName of ['bookworm', 'trixie']) {
     'a custom image that no package owns is what counts',
     () => {
       const where = node();
-      copyFileSync(join(scratch, '1.0.0.img'), join(where.root, 'srv/custom.img'));
       writeTree(where.root, {
+        'srv/custom.img': guestImage('1.0.0'),
         'etc/kata-containers/configuration.toml': '[hypervisor.qemu]\nimage = "/srv/custom.img"\n',
       });
       const { status, output } = install(where, ['kata-runtime=1.1.0-1', 'kata-containers-image=1.1.0-1']);
@@ -231,8 +176,10 @@ for (const suiteName of ['bookworm', 'trixie']) {
 
       where.expect('apt-get', 'remove', '-y', 'kata-check');
       assert.equal(
-        readdirSync(join(where.root, 'etc/apt/apt.conf.d')).filter((name) => name.includes('kata')),
-        ['20kata-check.disabled'],
+        readdirSync(join(where.root, 'etc/apt/apt.conf.d'))
+          .filter((name) => name.includes('kata'))
+          .sort(),
+        ['20kata-check.disabled', '52kata-check-unattended.disabled'],
       );
       assert.is(upgrade().status, 0);
 

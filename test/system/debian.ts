@@ -1,10 +1,11 @@
 /**
- * A Debian of its own in a temporary folder, made by debootstrap from the mirror that this machine's apt uses. Nothing is mounted in it.
+ * A Debian of its own in a temporary folder, made by debootstrap from the mirror that this machine's apt uses: once for each suite, in
+ * $KATA_CHECK_CACHE where that is set, and copied for each test file. Nothing is mounted in it but /proc, for a test that asks for it.
  */
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, temporaryFolder } from '../images.ts';
 
@@ -13,26 +14,44 @@ export interface Outcome {
   readonly output: string;
 }
 
+/** What the tests of package managers need beside the base system. */
+const included = ['aptitude', 'unattended-upgrades'];
+const trees = new Map<string, string>();
+
+/** The tree that is copied: never run in. */
+function pristine(suite: string): string {
+  const cache = process.env.KATA_CHECK_CACHE;
+  const tree = trees.get(suite) ?? join(cache === undefined ? temporaryFolder() : cache, `debian-${suite}`);
+  trees.set(suite, tree);
+  if (existsSync(tree)) return tree;
+  const targets = run(
+    'apt-get',
+    'indextargets',
+    '--format',
+    '$(REPO_URI) $(ORIGIN) $(CODENAME)',
+    'Created-By: Packages',
+  );
+  const mirror = targets
+    .split('\n')
+    .map((line) => line.split(' '))
+    .find(
+      ([uri, origin, codename]) => origin === 'Debian' && uri !== undefined && !/security/.test(`${uri}${codename}`),
+    )?.[0];
+  if (mirror === undefined) throw new Error('apt knows no Debian mirror: run apt-get update');
+  rmSync(`${tree}.new`, { recursive: true, force: true });
+  execFileSync('debootstrap', ['--variant=minbase', `--include=${included.join(',')}`, suite, `${tree}.new`, mirror], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  renameSync(`${tree}.new`, tree);
+  return tree;
+}
+
 export class Debian {
   readonly root: string;
 
   constructor(suite: string) {
     this.root = join(temporaryFolder(), suite);
-    const targets = run(
-      'apt-get',
-      'indextargets',
-      '--format',
-      '$(REPO_URI) $(ORIGIN) $(CODENAME)',
-      'Created-By: Packages',
-    );
-    const mirror = targets
-      .split('\n')
-      .map((line) => line.split(' '))
-      .find(
-        ([uri, origin, codename]) => origin === 'Debian' && uri !== undefined && !/security/.test(`${uri}${codename}`),
-      )?.[0];
-    if (mirror === undefined) throw new Error('apt knows no Debian mirror: run apt-get update');
-    execFileSync('debootstrap', ['--variant=minbase', suite, this.root, mirror], {
+    execFileSync('cp', ['-a', '--reflink=auto', pristine(suite), this.root], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     mkdirSync(join(this.root, 'repository'));
@@ -60,6 +79,17 @@ export class Debian {
     );
     if (error !== undefined) throw error;
     return { status, output: stdout };
+  }
+
+  /** With /proc, as on a node; without it a hook cannot tell below which package manager it runs. */
+  withProc<T>(action: () => T): T {
+    const proc = join(this.root, 'proc');
+    execFileSync('mount', ['-t', 'proc', 'proc', proc]);
+    try {
+      return action();
+    } finally {
+      execFileSync('umount', [proc]);
+    }
   }
 
   /** As `run`, for what must succeed. */
