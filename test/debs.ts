@@ -10,6 +10,8 @@ export interface Deb {
   /** Further fields of the control file. */
   readonly fields?: Readonly<Record<string, string>>;
   readonly files?: Tree;
+  /** preinst and its kin, by name. */
+  readonly scripts?: Readonly<Record<string, string>>;
   /** dpkg-deb's -Z: none, gzip, xz, zstd. */
   readonly compression?: string;
 }
@@ -31,6 +33,8 @@ export function makeDeb(folder: string, deb: Deb): string {
       .join(''),
     ...deb.files,
   });
+  for (const [name, text] of Object.entries(deb.scripts ?? {}))
+    writeFileSync(join(tree, 'DEBIAN', name), text, { mode: 0o755 });
   run('chmod', '-R', 'u=rwX,go=rX', tree);
   const file = join(folder, `${deb.name}_${deb.version.replace(':', '%3a')}_all.deb`);
   run(
