@@ -9,6 +9,8 @@ export interface Rpm {
   /** With the epoch, where there is one; the release is always 1. */
   readonly version: string;
   readonly provides?: readonly string[];
+  /** Further lines of the spec's preamble. */
+  readonly preamble?: readonly string[];
   readonly files?: Tree;
   /** Shell lines that change what is in %{buildroot}; what they add there is `adds`. */
   readonly install?: readonly string[];
@@ -35,6 +37,7 @@ export function makeRpm(folder: string, rpm: Rpm): string {
       'License: none',
       'BuildArch: noarch',
       ...(rpm.provides ?? []).map((provided) => `Provides: ${provided}`),
+      ...(rpm.preamble ?? []),
       '%description',
       'x',
       '%install',

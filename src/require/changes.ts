@@ -1,0 +1,66 @@
+/**
+ * What dnf 4 and dnf 5 tell: a row for each package that comes in or goes out, so that an upgrade is two of them. Here they become
+ * changes. And what both say in the same way: the root, and what is a list of codes.
+ */
+
+import { declaredByProvides } from '../locate/provides.ts';
+import type { PackageChange } from './transaction.ts';
+
+export interface Row {
+  readonly direction: 'in' | 'out';
+  readonly name: string;
+  readonly arch: string;
+  /** Epoch, version and release. */
+  readonly evr: string;
+  /** The .rpm that comes in, where it is known. */
+  readonly archive: string | null;
+  /** Those of what comes in, as `NAME = VERSION`; null where the manager does not tell them. */
+  readonly provides: readonly string[] | null;
+}
+
+/** In the order of the rows: first what comes in, then what only goes. */
+export function changesOf(rows: readonly Row[]): PackageChange[] {
+  const going = new Map<string, Row[]>();
+  for (const row of rows) {
+    if (row.direction === 'out') going.set(row.name, [...(going.get(row.name) ?? []), row]);
+  }
+  const changes: PackageChange[] = [];
+  for (const { direction, name, arch, evr, archive, provides } of rows) {
+    if (direction === 'out') continue;
+    // The same name can come in for two architectures, and an architecture can change in an upgrade.
+    const old = going.get(name);
+    const replaced = old?.find((row) => row.arch === arch) ?? old?.[0];
+    changes.push({
+      name,
+      oldVersion: replaced === undefined ? null : withoutEpochZero(replaced.evr),
+      newVersion: withoutEpochZero(evr),
+      action: 'unpack',
+      archive,
+      declared: provides === null ? null : declaredByProvides(provides),
+    });
+  }
+  const coming = new Set(changes.map(({ name }) => name));
+  for (const [name, [row]] of going) {
+    if (coming.has(name) || row === undefined) continue;
+    changes.push({ name, oldVersion: withoutEpochZero(row.evr), newVersion: null, action: 'remove', archive: null });
+  }
+  return changes;
+}
+
+/** An epoch of 0 is the same as none, and is told now in the one way and now in the other. */
+function withoutEpochZero(evr: string): string {
+  return evr.replace(/^0:/, '');
+}
+
+/** `/` is the real root, "" here. */
+export function rootOf(installroot: string): string {
+  return installroot.replace(/\/+$/, '');
+}
+
+/** `KC101,KC301`. */
+export function codesIn(text: string): string[] {
+  return text
+    .split(',')
+    .map((code) => code.trim())
+    .filter((code) => code !== '');
+}
