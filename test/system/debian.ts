@@ -18,11 +18,11 @@ export interface Outcome {
 const included = ['aptitude', 'unattended-upgrades'];
 const trees = new Map<string, string>();
 
-/** The tree that is copied: never run in. */
-function pristine(suite: string): string {
+/** The tree that is copied: never run in. `name` tells apart what is made of one suite. */
+export function pristine(suite: string, packages = included, name = suite): string {
   const cache = process.env.KATA_CHECK_CACHE;
-  const tree = trees.get(suite) ?? join(cache === undefined ? temporaryFolder() : cache, `debian-${suite}`);
-  trees.set(suite, tree);
+  const tree = trees.get(name) ?? join(cache === undefined ? temporaryFolder() : cache, `debian-${name}`);
+  trees.set(name, tree);
   if (existsSync(tree)) return tree;
   const targets = run(
     'apt-get',
@@ -39,7 +39,7 @@ function pristine(suite: string): string {
     )?.[0];
   if (mirror === undefined) throw new Error('apt knows no Debian mirror: run apt-get update');
   rmSync(`${tree}.new`, { recursive: true, force: true });
-  execFileSync('debootstrap', ['--variant=minbase', `--include=${included.join(',')}`, suite, `${tree}.new`, mirror], {
+  execFileSync('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, suite, `${tree}.new`, mirror], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   renameSync(`${tree}.new`, tree);
