@@ -309,9 +309,19 @@ export function readToml(host: Host, path: string, unread: Unread[], shorten = w
   try {
     const text = host.readText(path, configurationLimit);
     // In a string of several lines a line can look like anything.
-    return parse(text.includes('"""') || text.includes("'''") ? text : shorten(text));
+    if (text.includes('"""') || text.includes("'''")) return parse(text);
+    return parsed(shorten(text)) ?? parse(withoutComments(text));
   } catch (error) {
     unread.push({ path, message: problemIn(error, path) });
+    return undefined;
+  }
+}
+
+/** Undefined when there is a mistake: which, and where, the whole text tells. */
+function parsed(text: string): TomlTable | undefined {
+  try {
+    return parse(text);
+  } catch {
     return undefined;
   }
 }
@@ -344,24 +354,41 @@ const keysOfImages: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What is left are tables, what belongs to an image, and all that is not as plain as can be: in that the parser may find fault, and a key
- * that is given twice is its to tell, too.
+ * What is left are tables, what belongs to an image, and all that is not as plain as can be: in that the parser may find fault. Where a
+ * name is given twice, as two keys or as a key and a table, nothing is left out: that is a mistake, or not, for the parser to say.
  */
 function withoutOtherKeys(text: string): string {
   const lines: string[] = [];
+  const tables = new Set<string>();
+  const others = new Set<string>();
   let keys = new Set<string>();
   for (const line of text.split('\n')) {
     if (line === '' || isComment(line)) {
       lines.push('');
       continue;
     }
-    if (line.startsWith('[')) keys = new Set();
     const equals = line.indexOf('=');
     const key = line.slice(0, Math.max(0, equals)).trim();
-    if (equals > 0 && keys.has(key)) return withoutComments(text);
-    keys.add(key);
-    const isOther = /^[A-Za-z0-9_-]+$/.test(key) && !keysOfImages.has(key) && isPlain(line.slice(equals + 1).trim());
-    lines.push(isOther ? '' : line);
+    const isBare = /^[A-Za-z0-9_-]+$/.test(key);
+    if (isBare) {
+      if (keys.has(key) || tables.has(key)) return withoutComments(text);
+      keys.add(key);
+      if (!keysOfImages.has(key) && isPlain(line.slice(equals + 1).trim())) {
+        others.add(key);
+        lines.push('');
+        continue;
+      }
+    } else {
+      // A table, a key with dots or in quotes, or a line of a list.
+      if (line.trimStart().startsWith('[')) keys = new Set();
+      for (const name of line.match(/[A-Za-z0-9_-]+/g) ?? []) {
+        if (others.has(name)) return withoutComments(text);
+        tables.add(name);
+      }
+    }
+    // In a list of several lines an assignment is a mistake.
+    if (line.split('[').length !== line.split(']').length) return withoutComments(text);
+    lines.push(line);
   }
   return lines.join('\n');
 }

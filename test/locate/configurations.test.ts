@@ -1,3 +1,7 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { parse, TomlError } from 'smol-toml';
 import * as assert from 'uvu/assert';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
@@ -339,6 +343,85 @@ for (const [rule, toml, said] of mistakes) {
     });
   }
 }
+
+/** Lines of which some are mistakes, alone or together. */
+const someLines: readonly string[] = [
+  ...[
+    '[hypervisor.qemu]',
+    '[hypervisor.clh]',
+    '[runtime]',
+    '[a]',
+    '[[x.y]]',
+    ' [b]',
+    '# c',
+    '  # d',
+    '',
+    '\tm = false',
+  ],
+  ...[
+    'a = true',
+    'b = "x"',
+    'a = [1]',
+    'c = 0',
+    'n=1',
+    'e = 1.5',
+    'f = 1979-05-27',
+    'g = { a = 1 }',
+    'r = ""',
+    'h = [',
+  ],
+  ...[
+    'image = "/a"',
+    'image = ""',
+    'initrd = "/i"',
+    'path = "/p"',
+    'kernel_params = ""',
+    'p = "é"',
+    "q = 'lit'",
+    '1,',
+    ']',
+  ],
+  ...[
+    'b',
+    'k = yes',
+    'l = 007',
+    '"q" = 1',
+    'a.b = 1',
+    'z = "a#b" # c',
+    'z = "\\n"',
+    'o = -1',
+    's = "a" x',
+    '= 1',
+    't ==1',
+  ],
+];
+
+test('what is left out for the parser changes neither the images nor where a mistake is', () => {
+  const path = temporaryFolder();
+  const root = rootedHost(createNodeHost(), writeTree(path, { [usr]: '' }));
+  const lines = fc.array(fc.constantFrom(...someLines), { minLength: 1, maxLength: 10 });
+  fc.assert(
+    fc.property(lines, fc.constantFrom('\n', '\r\n'), (chosen, end) => {
+      const text = chosen.join(end) + end;
+      writeFileSync(join(path, usr), text);
+      const [configuration] = locateConfigurations(root, undefined, [], []);
+      const place = /line (\d+), column (\d+)/.exec(configuration?.unread[0]?.message ?? '');
+      try {
+        const { hypervisor = {} } = parse(text) as { hypervisor?: Record<string, Record<string, unknown>> };
+        const named = Object.values(hypervisor).flatMap(({ image: one, initrd }) => [one, initrd]);
+        assert.is(place, null);
+        assert.equal(
+          configuration?.images.map((known) => known.path),
+          [...new Set(named.filter((known) => typeof known === 'string' && known !== ''))],
+        );
+      } catch (error) {
+        if (!(error instanceof TomlError)) throw error;
+        assert.equal([Number(place?.[1]), Number(place?.[2])], [error.line, error.column]);
+      }
+    }),
+    { numRuns: 500, seed: 1 },
+  );
+});
 
 test('the same key in several tables, and plain values beside an image, are no mistake', () => {
   const plain = 'a = true\nb = "x" # y\nc = 0\nd-e_1 = 12\nf = []\n  g   =   false  \n';
