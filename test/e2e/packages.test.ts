@@ -1,6 +1,6 @@
 /** Package files by hand, in both forms of the program: what they state, and the images in them. */
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -9,7 +9,7 @@ import { makeDeb, rawDeb, type TarEntry, tarOf } from '../debs.ts';
 import { guestTree, makeDisk, makeExt, run, temporaryFolder, writeTree } from '../images.ts';
 import { makeRpm } from '../rpms.ts';
 import { suite } from '../suite.ts';
-import { forms, kataCheck, sampleNode } from './program.ts';
+import { aptInput, forms, kataCheck, kataCheckInShell, sampleNode } from './program.ts';
 
 const test = suite('package files');
 const folder = temporaryFolder();
@@ -29,7 +29,7 @@ function left(): string[] {
 const contents = new Map<string, Buffer>();
 
 /** A guest image with this agent, of a few megabytes: more than one piece of a stream, and zeros in it. */
-function guest(agent: string, form: 'disk' | 'initrd' = 'disk'): Buffer {
+function guest(agent: string, form: 'disk' | 'initrd' | 'zstd initrd' = 'disk'): Buffer {
   const key = `${agent} ${form}`;
   const known = contents.get(key);
   if (known !== undefined) return known;
@@ -38,9 +38,21 @@ function guest(agent: string, form: 'disk' | 'initrd' = 'disk'): Buffer {
   const file = join(folder, `content-${contents.size}`);
   if (form === 'disk') makeDisk(file, makeExt(`${file}.ext`, tree, '6M'), { dax: true });
   else run('sh', '-c', `cd ${tree} && find . | cpio --quiet -o -H newc > ${file}`);
-  const bytes = form === 'disk' ? readFileSync(file) : gzipSync(readFileSync(file));
+  const bytes =
+    form === 'disk'
+      ? readFileSync(file)
+      : form === 'initrd'
+        ? gzipSync(readFileSync(file))
+        : // An archive of microcode in front, so that the compressed one begins in the middle of the file.
+          Buffer.concat([microcode(), execFileSync('zstd', ['-qc', file], { maxBuffer: 1 << 28 })]);
   contents.set(key, bytes);
   return bytes;
+}
+
+function microcode(): Buffer {
+  const tree = writeTree(temporaryFolder(), { 'kernel/x86/microcode/GenuineIntel.bin': 'x' });
+  run('sh', '-c', `cd ${tree} && find . | cpio --quiet -o -H newc > ${folder}/early`);
+  return readFileSync(join(folder, 'early'));
 }
 
 interface Found {
@@ -112,6 +124,17 @@ const payloads: readonly [rule: string, needs: readonly string[], make: Make][] 
       }),
   ],
   [
+    'deb, an initrd of two archives in it, one of them zstd',
+    [...debNeeds, 'cpio', 'zstd'],
+    (agent, isStated) =>
+      makeDeb(folder, {
+        name,
+        version: `${agent}-2`,
+        fields: isStated ? fieldOf(agent) : {},
+        files: { [path]: guest(agent, 'zstd initrd') },
+      }),
+  ],
+  [
     'rpm, an initrd in it',
     [...rpmNeeds, 'cpio'],
     (agent, isStated) =>
@@ -134,6 +157,18 @@ function bomb(): string {
   writeFileSync(head, tarOf([{ path: member, size }]).subarray(0, 512));
   run('sh', '-c', `{ cat ${head}; head -c ${size + 1024} /dev/zero; } | xz -0 > ${file}`);
   return rawDeb(folder, { name, version: '9-1' }, readFileSync(file), '.xz');
+}
+
+/** A .deb that takes longer than any test of it: an image, and then twelve gigabytes of zeros in members of gzip. */
+function endless(): string {
+  const image = guest('1.0.0');
+  const piece = 1 << 26;
+  const count = 192;
+  const first = tarOf([{ path: member, content: image }]);
+  const zeros = gzipSync(Buffer.alloc(piece), { level: 1 });
+  const rest = tarOf([{ path: 'zeros', size: count * piece }]).subarray(0, 512);
+  const parts = [gzipSync(first.subarray(0, -1024)), gzipSync(rest), ...Array.from({ length: count }, () => zeros)];
+  return rawDeb(folder, { name, version: '8-1' }, Buffer.concat(parts), '.gz');
 }
 
 const hostile: readonly [rule: string, entries: () => readonly TarEntry[], said: RegExp][] = [
@@ -215,9 +250,10 @@ for (const form of forms) {
     `${form.name}: killed in the middle, it leaves nothing`,
     async () => {
       const before = left();
+      const deb = endless();
       const [program, ...first] = form.argv;
       for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT'] as const) {
-        const child = spawn(program, [...first, '--root', sampleNode, bomb()], { stdio: 'ignore', cwd: '/' });
+        const child = spawn(program, [...first, '--root', sampleNode, deb], { stdio: 'ignore', cwd: '/' });
         const ended = new Promise((resolve) => child.once('exit', resolve));
         let isOpen = false;
         while (!isOpen && child.exitCode === null && child.signalCode === null) {
@@ -231,7 +267,73 @@ for (const form of forms) {
         assert.equal(left(), before);
       }
     },
-    { needs: [...debNeeds, 'xz', ...form.needs] },
+    { needs: [...debNeeds, ...form.needs] },
+  );
+
+  test(
+    `${form.name}: a file that may not grow is a reason, and no death`,
+    () => {
+      const deb = makeDeb(folder, { name, version: '7-1', files: { [path]: guest('2.0.0') } });
+      const { status, stdout } = kataCheckInShell(form, `ulimit -f 500; exec "$@" --root ${sampleNode} ${deb}`);
+      assert.is(status, 0);
+      assert.match(stdout, /KC205[^]*(?:EFBIG|File too large)/);
+    },
+    { needs: [...debNeeds, ...form.needs] },
+  );
+
+  test(
+    `${form.name}: apt is stopped by what is in a package that states nothing`,
+    () => {
+      const deb = makeDeb(folder, { name, version: '2.0.0-3', files: { [path]: guest('2.0.0') } });
+      const input = aptInput([{ name, old: '1.0.0-1', next: '2.0.0-3', what: deb }]);
+      const { status, stderr } = kataCheck(form, ['hook', 'apt'], { input });
+      assert.is(status, 10, stderr);
+      assert.match(stderr, /agent 2\.0\.0 +kata-containers-image 2\.0\.0-3[^]*osbuilder\.yaml/);
+    },
+    { needs: [...debNeeds, ...form.needs] },
+  );
+
+  test(
+    `${form.name}: rpms below another root: what is installed is in its database`,
+    () => {
+      const config = '/usr/share/defaults/kata-containers/configuration.toml';
+      const trees = {
+        'kata-runtime': { '/usr/bin/kata-runtime': '#!/bin/sh\n', [config]: `[hypervisor.q]\nimage = "${path}"\n` },
+        [name]: { [path]: guest('1.0.0') },
+      };
+      const root = writeTree(temporaryFolder(), { ...trees['kata-runtime'], ...trees[name] });
+      for (const [installed, files] of Object.entries(trees)) {
+        run(
+          'rpm',
+          '--root',
+          root,
+          '--dbpath',
+          '/var/lib/rpm',
+          '-i',
+          '--justdb',
+          '--nodeps',
+          '--nosignature',
+          makeRpm(folder, { name: installed, version: '1.0.0', files }),
+        );
+      }
+      const provides = ['kata-agent-requires(min) = 1.1.0~rc1', 'kata-agent-requires(max) = 1.2.0'];
+      const runtime = makeRpm(folder, {
+        name: 'kata-runtime',
+        version: '1.1.0',
+        provides,
+        files: trees['kata-runtime'],
+      });
+      const alone = kataCheck(form, ['--root', root, runtime]);
+      assert.is(alone.status, 10, alone.stdout + alone.stderr);
+      assert.match(
+        alone.stdout,
+        /KC101[^]*agent >=1\.1\.0-rc1 <1\.2\.0\s+\(its\s+Provides[^]*keep\s+kata-runtime\s+at\s+1\.0\.0-1/,
+      );
+      const image = makeRpm(folder, { name, version: '1.1.0', files: { [path]: guest('1.1.0-rc1') } });
+      const both = kataCheck(form, ['--root', root, runtime, image]);
+      assert.is(both.status, 0, both.stdout);
+    },
+    { needs: [...rpmNeeds, 'root', ...form.needs] },
   );
 
   test(
