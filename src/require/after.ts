@@ -99,6 +99,7 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
   }
 }
 
+/** What the packages that come and go make of the node. Throws as `stateAfter`. */
 async function assembled(
   node: Node,
   installation: Installation,

@@ -205,7 +205,10 @@ export class IncomingPayload {
         continue;
       }
       done.push(name);
-      const entry = this.#entries.get(`/${done.join('/')}`);
+      const here = `/${done.join('/')}`;
+      if (here.length > limits.pathBytes)
+        throw new LimitExceeded(`${path} leads to more than ${limits.pathBytes} bytes`);
+      const entry = this.#entries.get(here);
       if (entry?.type !== 'symlink' && entry?.type !== 'hardlink') continue;
       links += 1;
       if (links > limits.symlinks)

@@ -15,7 +15,7 @@ import * as limits from '../read/limits.ts';
 import { absolute, Content, type Member, type PackageFields, PieceReader } from './members.ts';
 
 /** Of what rpm says: the Provides of a kernel, or the paths of the largest packages, have some MB. */
-const outputLimit = 64 * 1024 * 1024;
+const outputLimit = 16 * 1024 * 1024;
 
 /** `deadline`: milliseconds on the host's clock. Throws NotFound (the file, or the program rpm), Corrupt, Io, LimitExceeded. */
 export async function readRpmFields(host: Host, path: string, deadline: number): Promise<PackageFields> {

@@ -190,6 +190,17 @@ const terabyte = 1024 ** 4;
 
 const hostile: readonly [rule: string, entries: () => readonly TarEntry[], expected: RegExp][] = [
   [
+    'a link that leads deeper with each step',
+    () => [
+      { path: member, type: '2', target: 'l' },
+      { path: 'x', type: 'K', content: `${'b/'.repeat(2000)}\0` },
+      { path: 'usr/share/kata-containers/l', type: '2' },
+      { path: 'x', type: 'K', content: `${'c/'.repeat(2000)}\0` },
+      { path: `usr/share/kata-containers/${'b/'.repeat(10)}b`, type: '2' },
+    ],
+    /leads to more than 4096 bytes$/,
+  ],
+  [
     'a link to itself',
     () => [{ path: member, type: '2', target: 'kata-containers.img' }],
     /more than 40 links in the package$/,
