@@ -28,7 +28,7 @@ export const agentVersions = 100;
 /** Bytes that come out of one decompressor. The largest initrd known, of Kata 2.3.0, has 113 MB and unpacks to some 400 MB. */
 export const decompressedBytes = 2 * 1024 * 1024 * 1024;
 /** Headers in all archives of one initrd, and directories only named in a path. Real ones have 5,000 to 30,000 in all; so many take 20 to 30 MB of memory. */
-export const initrdEntries = 100_000;
+export const initrdEntries = 95_000;
 /** Bytes of all paths and symbolic links of one initrd, some of which are kept. 30,000 entries have about 2 MB. */
 export const initrdNameBytes = 6 * 1024 * 1024;
 /** Devices from which an archive has hard links. It is made of one directory on one or two. */

@@ -27,7 +27,7 @@ function node(): RpmNode {
 const dnf = (where: RpmNode, args: readonly string[], env: Readonly<Record<string, string>> = {}): Outcome =>
   where.run(['dnf', '-y', '--releasever=1', ...args], env);
 const stopped =
-  /kata-check: stopped dnf: the guest image does not fit the (incoming|installed) Kata runtime {2}\[KC101\]/;
+  /kata-check: stopped dnf: the guest image does not fit the\s+(incoming|installed)\s+Kata\s+runtime\s+\[KC101\]/;
 
 /** It is stopped, with status 1, and all is as it was. */
 function isStopped(where: RpmNode, args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
@@ -106,7 +106,7 @@ test(
     passes(where, ['upgrade', 'unrelated']);
     passes(where, ['reinstall', 'kata-runtime']);
     const { status, output } = dnf(where, ['remove', 'kata-containers-image']);
-    assert.match(output, /kata-check: warning: .* \[KC302\]/);
+    assert.match(output, /kata-check: warning: [^[]*\[KC302\]/);
     assert.is(status, 0);
     node();
     passes(where, ['remove', 'kata-containers-image', 'kata-runtime']);
@@ -124,7 +124,7 @@ test(
     ] as const) {
       const where = node();
       const { status, output } = dnf(where, ['upgrade', 'kata-runtime-1.1.0'], env);
-      assert.is(output.match(/kata-check: warning: .* \[KC101\]/g)?.length ?? 0, isSaid ? 1 : 0, output);
+      assert.is(output.match(/kata-check: warning: [^[]*\[KC101\]/g)?.length ?? 0, isSaid ? 1 : 0, output);
       assert.is(status, 0);
       where.has('kata-runtime-1.1.0');
     }
