@@ -289,8 +289,14 @@ function pause(milliseconds: number): Promise<void> {
 /** Process groups that are running now, so that an interrupt ends them with us. */
 const running = new Set<number>();
 
+/** And itself, which leads no group before setsid has begun. */
+function killGroup(leader: number): void {
+  os.kill(-leader, SIGKILL);
+  os.kill(leader, SIGKILL);
+}
+
 function killAll(status: number): never {
-  for (const leader of running) os.kill(-leader, SIGKILL);
+  for (const leader of running) killGroup(leader);
   std.exit(status);
 }
 
@@ -365,7 +371,9 @@ async function* runProgram(
     os.setReadHandler(stderr[0], null);
     os.close(stdout[0]);
     os.close(stderr[0]);
-    os.kill(-leader, SIGKILL);
+    // Once it has been waited for, its number can be another's.
+    if (running.has(leader)) killGroup(leader);
+    else os.kill(-leader, SIGKILL);
     if (running.delete(leader)) os.waitpid(leader, 0);
     if (running.size === 0) {
       os.signal(os.SIGINT, null);

@@ -55,6 +55,16 @@ export function kataCheckInShell(form: Form, script: string, env: Readonly<Recor
   return { status, stdout, stderr };
 }
 
+/**
+ * As root, with an empty /run of its own: what hooks leave there would be found by the next test, and by this machine. `prepare`: further
+ * shell in that place, before.
+ */
+export function inOwnRun(argv: readonly string[], prepare = ':'): string[] {
+  if (process.geteuid?.() !== 0) return [...argv];
+  const script = `mount -t tmpfs -o mode=755 tmpfs /run && ${prepare} && exec "$@"`;
+  return ['unshare', '--mount', 'sh', '-c', script, 'sh', ...argv];
+}
+
 export const sampleNode = join(import.meta.dirname, '../fixtures/founding-case/node');
 export const samplePackages = join(import.meta.dirname, '../fixtures/founding-case/incoming');
 

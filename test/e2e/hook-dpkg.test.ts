@@ -1,0 +1,227 @@
+/** The hooks of dpkg under the real dpkg of this machine, which works on a sample node below another root. */
+
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { makeDeb } from '../debs.ts';
+import { run, temporaryFolder } from '../images.ts';
+import { suite } from '../suite.ts';
+import {
+  aptInput,
+  type Form,
+  forms,
+  inOwnRun,
+  kataCheck,
+  type Outcome,
+  sampleNode,
+  samplePackages,
+} from './program.ts';
+
+const test = suite('kata-check hook dpkg and hook preinst');
+const line = readFileSync(join(import.meta.dirname, '../../hooks/dpkg/kata-check'), 'utf8').match(
+  /^pre-invoke=(.*)$/m,
+)?.[1];
+assert.ok(line !== undefined);
+const runtime = join(samplePackages, 'kata-runtime_1.1.0-1_all.deb');
+const image = join(samplePackages, 'kata-containers-image_1.1.0-1_all.deb');
+
+function node(): string {
+  const root = join(temporaryFolder(), 'node');
+  cpSync(sampleNode, root, { recursive: true });
+  for (const folder of ['info', 'updates', 'triggers'])
+    mkdirSync(join(root, 'var/lib/dpkg', folder), { recursive: true });
+  writeFileSync(join(root, 'var/lib/dpkg/available'), '');
+  return root;
+}
+
+/** With the line of dpkg.cfg.d, and this form in the place of the installed program. */
+function dpkg(form: Form, root: string, words: readonly string[], env: Readonly<Record<string, string>> = {}): Outcome {
+  const program = join(temporaryFolder(), 'kata-check');
+  writeFileSync(program, `#!/bin/sh\nexec ${form.argv.map((word) => `'${word}'`).join(' ')} "$@"\n`, { mode: 0o755 });
+  const options = [
+    `--pre-invoke=${line?.replaceAll('/usr/bin/kata-check', program)}`,
+    `--root=${root}`,
+    '--force-not-root',
+  ];
+  const [command = '', ...argv] = inOwnRun(['dpkg', ...options, ...words]);
+  const { status, stdout, stderr } = spawnSync(command, argv, {
+    encoding: 'utf8',
+    cwd: samplePackages,
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env },
+    timeout: 60_000,
+  });
+  return { status, stdout, stderr };
+}
+
+const versionOf = (root: string): string =>
+  run('dpkg-query', `--admindir=${root}/var/lib/dpkg`, '-W', '-f', '$' + '{Version}', 'kata-runtime');
+
+for (const form of forms) {
+  const needs = ['dpkg', 'dpkg-query', '/proc/self/stat', ...form.needs];
+  const cases: readonly [
+    rule: string,
+    words: readonly string[],
+    status: number,
+    said: RegExp,
+    version: string,
+    env?: Readonly<Record<string, string>>,
+  ][] = [
+    ['the runtime alone is stopped', ['-i', runtime], 2, /stopped dpkg: .*\[KC101\]/, '1.0.0-1'],
+    ['unpacking it is as well', ['--unpack', runtime], 2, /stopped dpkg: /, '1.0.0-1'],
+    ['by a relative path', ['-i', 'kata-runtime_1.1.0-1_all.deb'], 2, /stopped dpkg: /, '1.0.0-1'],
+    ['both pass', ['-i', runtime, image], 0, /^$/, '1.1.0-1'],
+    ['from a folder, too', ['-iR', '.'], 0, /^$/, '1.1.0-1'],
+    [
+      'allowed in the environment',
+      ['-i', runtime],
+      0,
+      /warning: .*\[KC101\]/,
+      '1.1.0-1',
+      { KATA_CHECK_ALLOW: 'KC101' },
+    ],
+    ['warned', ['-i', runtime], 0, /warning: .*\[KC101\]/, '1.1.0-1', { KATA_CHECK_MODE: 'warn' }],
+    ['switched off', ['-i', runtime], 0, /^$/, '1.1.0-1', { KATA_CHECK_MODE: 'off' }],
+    [
+      'a front end that left no token is told',
+      ['-i', runtime],
+      0,
+      /warning: .*\[KC101\]/,
+      '1.1.0-1',
+      { DPKG_FRONTEND_LOCKED: 'true' },
+    ],
+    ['configuring is not asked', ['--configure', '-a'], 0, /^$/, '1.0.0-1'],
+    ['removing is not asked', ['-r', 'kata-containers-image'], 0, /^$/, '1.0.0-1'],
+  ];
+  for (const [rule, words, status, said, version, env] of cases) {
+    test(
+      `${form.name}: ${rule}`,
+      () => {
+        const root = node();
+        const outcome = dpkg(form, root, words, env);
+        assert.match(outcome.stderr.replace(/^dpkg: (?:warning|error).*\n/gm, ''), said, outcome.stderr);
+        assert.is(outcome.status, status, outcome.stderr);
+        assert.is(versionOf(root), version);
+      },
+      { needs },
+    );
+  }
+
+  test(
+    `${form.name}: what goes wrong is no block`,
+    () => {
+      const hook = (args: readonly string[], env: Readonly<Record<string, string>> = {}): number | null =>
+        kataCheck(form, ['hook', ...args], { env: { DPKG_ROOT: sampleNode, ...env } }).status;
+      assert.is(hook(['dpkg'], { DPKG_HOOK_ACTION: 'install' }), 0, 'no dpkg above');
+      assert.is(hook(['dpkg'], { DPKG_HOOK_ACTION: 'remove' }), 0);
+      assert.is(hook(['dpkg']), 0);
+      assert.is(hook(['dpkg', 'x']), 2);
+      assert.is(hook(['preinst']), 2);
+      assert.is(hook(['preinst', 'upgrade', '1.0.0-1', '1.1.0-1'], { DPKG_MAINTSCRIPT_PACKAGE: 'kata-runtime' }), 0);
+      assert.is(hook(['preinst', 'abort-upgrade', '1.1.0-1']), 0);
+      assert.is(hook(['dpkg', 'triggered'], { DPKG_ROOT: '/nowhere/at/all' }), 1);
+    },
+    { needs },
+  );
+
+  test(
+    `${form.name}: afterwards a mismatch is told, with status 0, and nothing else is`,
+    () => {
+      const root = node();
+      const triggered = (env: Readonly<Record<string, string>> = {}): Outcome =>
+        kataCheck(form, ['hook', 'dpkg', 'triggered', '/usr/bin/kata-runtime'], { env: { DPKG_ROOT: root, ...env } });
+      assert.equal(triggered(), { status: 0, stdout: '', stderr: '' }, 'it fits');
+      assert.is(dpkg(form, root, ['-i', runtime], { KATA_CHECK_MODE: 'off' }).status, 0);
+      for (const env of [{}, { KATA_CHECK_MODE: 'warn' }, { DPKG_FRONTEND_LOCKED: 'true' }]) {
+        const { status, stderr, stdout } = triggered(env);
+        assert.match(
+          stderr,
+          /^kata-check: warning: the guest image does not fit the installed Kata runtime {2}\[KC101\]$/m,
+        );
+        assert.not.match(stderr, /stopped|Nothing was changed/);
+        assert.equal([status, stdout], [0, '']);
+      }
+      assert.is(triggered({ KATA_CHECK_ALLOW: 'KC101' }).stderr, '');
+      assert.is(triggered({ KATA_CHECK_MODE: 'off' }).stderr, '');
+      rmSync(join(root, 'usr'), { recursive: true });
+      assert.equal(triggered(), { status: 0, stdout: '', stderr: '' }, 'nothing of Kata is left');
+    },
+    { needs },
+  );
+
+  test(
+    `${form.name}: where apt was told to go on, a dpkg below it is not asked again; below another process it is`,
+    () => {
+      // perl is what calls both: the nearest process that is no shell. Given words come before, it is one further up.
+      const script = `
+        my ($root, $deb, @program) = @ARGV;
+        my @apt = ('sh', '-c', '"$@" hook apt < "$INPUT"', 'sh', @program);
+        system(split(/,/, $ENV{BETWEEN}), @apt) == 0 or die;
+        exit(system('dpkg', "--root=$root", '--force-not-root', "--pre-invoke=@program hook dpkg", '-i', $deb) >> 8);`;
+      const called = (between: string): Outcome => {
+        const root = node();
+        writeFileSync(
+          join(root, 'input'),
+          aptInput([{ name: 'vim', old: '1', next: '2', what: '/vim_2_all.deb' }], ['KataCheck::Mode=off'], root),
+        );
+        const [command = '', ...argv] = inOwnRun(['perl', '-e', script, root, runtime, ...form.argv]);
+        const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', APT_HOOK_INFO_FD: '0', DPKG_FRONTEND_LOCKED: 'true' };
+        const { status, stdout, stderr } = spawnSync(command, argv, {
+          encoding: 'utf8',
+          env: { ...env, INPUT: join(root, 'input'), BETWEEN: between },
+          timeout: 60_000,
+        });
+        return { status, stdout, stderr };
+      };
+      const below = called('');
+      assert.not.match(below.stderr, /kata-check/);
+      assert.is(below.status, 0, below.stderr);
+      const beside = called('perl,-e,exit(system(@ARGV) >> 8)');
+      assert.match(beside.stderr, /kata-check: warning: /);
+    },
+    { needs: [...needs, 'root', 'unshare', 'perl'] },
+  );
+
+  test(
+    `${form.name}: a stop is recorded where it can be, without a word of apt's configuration`,
+    () => {
+      const root = node();
+      const secret = 'Acquire::http::Proxy=http://user:hunter2@proxy';
+      writeFileSync(
+        join(root, 'input'),
+        aptInput([{ name: 'kata-runtime', old: '1.0.0-1', next: '1.1.0-1', what: runtime }], [secret], root),
+      );
+      const script = `"$@" hook apt < '${root}/input'; echo $?; cat /run/kata-check/last.json; stat -c %a /run/kata-check/last.json; ls -A /run/kata-check`;
+      const [command = '', ...argv] = inOwnRun(['sh', '-c', script, 'sh', ...form.argv]);
+      const { stdout } = spawnSync(command, argv, {
+        encoding: 'utf8',
+        env: { PATH: '/usr/bin:/bin' },
+        timeout: 60_000,
+      });
+      const [status, ...rest] = stdout.split('\n');
+      assert.is(status, '10');
+      const end = rest.indexOf('}');
+      const last = JSON.parse(rest.slice(0, end + 1).join('\n'));
+      assert.equal([last.schema, last.manager, last.root, last.exitCode], [1, 'apt', root, 10]);
+      assert.ok(Math.abs(Date.parse(last.time) - Date.now()) < 3600_000);
+      assert.equal(rest.slice(end + 1), ['644', 'last.json', ''], 'and nothing is left beside it');
+      assert.not.match(stdout, /hunter2/);
+    },
+    { needs: [...needs, 'root', 'unshare'] },
+  );
+}
+
+test(
+  'a package of any name is known by what it declares',
+  () => {
+    const root = node();
+    const folder = temporaryFolder();
+    const vendor = makeDeb(folder, { name: 'vendor-vm', version: '9', fields: { 'Kata-Agent-Requires': '>=9.0.0' } });
+    for (const form of forms.filter(({ needs }) => needs.every((path) => existsSync(path)))) {
+      const { status, stderr } = dpkg(form, root, ['-i', vendor]);
+      assert.match(stderr, /stopped dpkg: .*\[KC101\]/);
+      assert.is(status, 2);
+    }
+  },
+  { needs: ['dpkg', '/proc/self/stat'] },
+);
