@@ -245,10 +245,11 @@ for (const form of forms) {
       process.kill(pid, 'SIGINT');
       await closed;
       assert.match(said, /^ended with 130$/m);
-      assert.equal(waitingFor(fifo), []);
+      // A kill takes its time; a program that was left would wait for ever.
+      while (isUsed(fifo)) await pause();
       rmSync(fifo);
     },
-    { needs: [...form.needs, 'mkfifo', 'dpkg-deb', '/proc/self/stat'], timeout: 60 },
+    { needs: [...form.needs, 'mkfifo', 'dpkg-deb', 'pgrep'], timeout: 60 },
   );
 }
 
@@ -276,8 +277,6 @@ async function untilItRuns(parent: number, name: string): Promise<void> {
   while (!isThere()) await pause();
 }
 
-function waitingFor(path: string): string[] {
-  return spawnSync('pgrep', ['-f', path], { encoding: 'utf8' })
-    .stdout.split('\n')
-    .filter((line) => line !== '');
+function isUsed(path: string): boolean {
+  return spawnSync('pgrep', ['-f', path]).status === 0;
 }
