@@ -1,7 +1,8 @@
 /**
- * `npm run bench [FOLDER [PATTERN]]`: kata-check in both forms beside the programs that could do its work, all in one run, as a table.
- * Images are made in FOLDER, or reused from it; without one they are gone at the end. PATTERN: only the tables with such a title. Every command is first run once and its output looked at:
- * what does not find the agent's version is said to have failed, not measured. Nothing here asserts a time.
+ * `npm run bench [FOLDER [PATTERN]]`: kata-check in both forms beside the programs that could do its work, all in one run, as tables; and
+ * what it costs an apt run that is not its matter. Images are made in FOLDER, or reused from it; without one they are gone at the end.
+ * PATTERN: only the tables with such a title. Every command is first run once and its output looked at: what does not find the agent's
+ * version is said to have failed, not measured. Nothing here asserts a time.
  *
  * Time: the median of hyperfine's runs, without a shell except for pipes, page cache warm. Read: bytes that read calls took from the
  * image, or, for a mount, sectors that the loop device was asked for. Peak: the largest resident set of any process of the command.
@@ -14,6 +15,7 @@ import { join, resolve } from 'node:path';
 import { forms } from '../e2e/program.ts';
 import { summaryPath, temporaryFolder } from '../images.ts';
 import { has } from '../suite.ts';
+import { aptRun } from './apt.ts';
 import { agentPath, diskOffset, type Fixture, type FixtureName, fixtures } from './images.ts';
 
 interface Command {
@@ -38,6 +40,8 @@ interface Group {
   readonly image: string | null;
   /** The first ones are kata-check's. */
   readonly commands: readonly Command[];
+  /** What has to be there meanwhile. */
+  within?(action: () => void): void;
 }
 
 interface Measured {
@@ -143,6 +147,7 @@ const initrds: readonly { name: FixtureName; plain: string; needs: readonly stri
   { name: 'initrd plain', plain: 'cat', needs: [] },
 ];
 
+const aptTitle = 'apt';
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 function groups(): (Group | string)[] {
@@ -197,6 +202,10 @@ function groups(): (Group | string)[] {
     const commands = [...ours(['image', '--deep', fixture.image]), grep];
     all.push({ title: `${name}: the agent of 60 MB, too (--deep)`, runs: 3, image: fixture.image, commands });
   }
+  const wanted = ['root', 'debootstrap', 'mount'].filter((need) => !has(need));
+  if (!aptTitle.includes(process.argv[3] ?? '')) return all;
+  if (wanted.length > 0) all.push(`${aptTitle}: not here: ${wanted.join(', ')}`);
+  else all.push({ runs: 15, image: null, ...aptRun('bookworm') });
   return all;
 }
 
@@ -310,7 +319,11 @@ console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism(
 for (const group of planned) {
   if (!(typeof group === 'string' ? group : group.title).includes(process.argv[3] ?? '')) continue;
   if (typeof group === 'string') console.log(`\n${group}`);
-  else measure(group, group.image === null ? [] : [group.image, group.image.replace(/\.disk$/, '.img'), agentFile]);
+  else {
+    const files = group.image === null ? [] : [group.image, group.image.replace(/\.disk$/, '.img'), agentFile];
+    const within = group.within ?? ((action: () => void): void => action());
+    within(() => measure(group, files));
+  }
 }
 console.log(`\nload after: ${load()}`);
 rmSync(join(temporary, 'extracted'), { recursive: true, force: true });

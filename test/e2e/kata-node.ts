@@ -36,16 +36,19 @@ function configuration(): string {
   return `${lines.join('\n')}\n${comment.repeat(Math.ceil(configurationSize / comment.length))}[runtime]\nenable_debug = false\n`;
 }
 
+export function configurations(): Tree {
+  const names = ['', ...hypervisors.slice(1).map((name) => `-${name}`)];
+  return Object.fromEntries(names.map((name) => [`${folder}/configuration${name}.toml`, configuration()]));
+}
+
 /** `strangers`: packages that have nothing to do with Kata, each with a hundred files. */
 export function kataNode(strangers: readonly string[]): Tree {
   const stanza = (name: string, version: string, fields = ''): string =>
     `Package: ${name}\nStatus: install ok installed\nMaintainer: x\nArchitecture: amd64\nVersion: ${version}\n${fields}Description: ${name}\n ${'of which much can be said. '.repeat(30)}\n`;
   const files = (name: string): string =>
     Array.from({ length: 100 }, (_, index) => `/usr/share/${name}/some/where/below/file-${index}.txt\n`).join('');
-  const configurations = hypervisors.map((name) => [`${folder}/configuration-${name}.toml`, configuration()]);
   return {
-    ...Object.fromEntries(configurations),
-    [`${folder}/configuration.toml`]: configuration(),
+    ...configurations(),
     [image]: readFileSync(sample),
     '/usr/bin/kata-runtime': '#!/bin/sh\necho "kata-runtime  : 1.0.0"\n',
     '/usr/bin/containerd-shim-kata-v2': '#!/bin/sh\n',
@@ -55,9 +58,7 @@ export function kataNode(strangers: readonly string[]): Tree {
       stanza('vendor-guest', '1'),
     ].join('\n'),
     ...Object.fromEntries(strangers.map((name) => [`/var/lib/dpkg/info/${name}.list`, files(name)])),
-    '/var/lib/dpkg/info/kata-runtime.list': ['/usr/bin/kata-runtime', ...configurations.map(([path]) => path)].join(
-      '\n',
-    ),
+    '/var/lib/dpkg/info/kata-runtime.list': ['/usr/bin/kata-runtime', ...Object.keys(configurations())].join('\n'),
     '/var/lib/dpkg/info/vendor-guest.list': `${image}\n`,
   };
 }

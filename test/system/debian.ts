@@ -18,12 +18,7 @@ export interface Outcome {
 const included = ['aptitude', 'unattended-upgrades'];
 const trees = new Map<string, string>();
 
-/** The tree that is copied: never run in. `name` tells apart what is made of one suite. */
-export function pristine(suite: string, packages = included, name = suite): string {
-  const cache = process.env.KATA_CHECK_CACHE;
-  const tree = trees.get(name) ?? join(cache === undefined ? temporaryFolder() : cache, `debian-${name}`);
-  trees.set(name, tree);
-  if (existsSync(tree)) return tree;
+function mirrorOfThisMachine(): string {
   const targets = run(
     'apt-get',
     'indextargets',
@@ -38,16 +33,33 @@ export function pristine(suite: string, packages = included, name = suite): stri
       ([uri, origin, codename]) => origin === 'Debian' && uri !== undefined && !/security/.test(`${uri}${codename}`),
     )?.[0];
   if (mirror === undefined) throw new Error('apt knows no Debian mirror: run apt-get update');
+  return mirror;
+}
+
+/** The tree that is copied: never run in. `name` tells apart what is made of one suite. */
+export function pristine(suite: string, packages = included, name = suite): string {
+  const cache = process.env.KATA_CHECK_CACHE;
+  const tree = trees.get(name) ?? join(cache === undefined ? temporaryFolder() : cache, `debian-${name}`);
+  trees.set(name, tree);
+  if (existsSync(tree)) return tree;
   rmSync(`${tree}.new`, { recursive: true, force: true });
-  execFileSync('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, suite, `${tree}.new`, mirror], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  execFileSync(
+    'debootstrap',
+    ['--variant=minbase', `--include=${packages.join(',')}`, suite, `${tree}.new`, mirrorOfThisMachine()],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
   renameSync(`${tree}.new`, tree);
   return tree;
 }
 
 export class Debian {
   readonly root: string;
+
+  get mirror(): string {
+    return mirrorOfThisMachine();
+  }
 
   constructor(suite: string) {
     this.root = join(temporaryFolder(), suite);
