@@ -35,15 +35,18 @@ function node(): string {
   return root;
 }
 
-/** With the line of dpkg.cfg.d, and this form in the place of the installed program. */
-function dpkg(form: Form, root: string, words: readonly string[], env: Readonly<Record<string, string>> = {}): Outcome {
+/** With the line of dpkg.cfg.d, and this form in the place of the installed program; or without that line. */
+function dpkg(
+  form: Form,
+  root: string,
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  isHooked = true,
+): Outcome {
   const program = join(temporaryFolder(), 'kata-check');
   writeFileSync(program, `#!/bin/sh\nexec ${form.argv.map((word) => `'${word}'`).join(' ')} "$@"\n`, { mode: 0o755 });
-  const options = [
-    `--pre-invoke=${line?.replaceAll('/usr/bin/kata-check', program)}`,
-    `--root=${root}`,
-    '--force-not-root',
-  ];
+  const options = [`--root=${root}`, '--force-not-root', '--force-script-chrootless'];
+  if (isHooked) options.push(`--pre-invoke=${line?.replaceAll('/usr/bin/kata-check', program)}`);
   const [command = '', ...argv] = inOwnRun(['dpkg', ...options, ...words]);
   const { status, stdout, stderr } = spawnSync(command, argv, {
     encoding: 'utf8',
@@ -53,6 +56,9 @@ function dpkg(form: Form, root: string, words: readonly string[], env: Readonly<
   });
   return { status, stdout, stderr };
 }
+
+const broken = join(temporaryFolder(), 'broken_1_all.deb');
+writeFileSync(broken, 'no archive');
 
 const versionOf = (root: string): string =>
   run('dpkg-query', `--admindir=${root}/var/lib/dpkg`, '-W', '-f', '$' + '{Version}', 'kata-runtime');
@@ -106,6 +112,66 @@ for (const form of forms) {
       { needs },
     );
   }
+
+  const preinst = `#!/bin/sh\n${form.argv.join(' ')} hook preinst "$@" || case $? in 10 | 11) exit 1 ;; esac\n`;
+  const asking = (name: string, fields: Readonly<Record<string, string>>): string =>
+    makeDeb(temporaryFolder(), { name, version: '1.1.0-1', fields, scripts: { preinst } });
+  const runtimeAsks = (): string => asking('kata-runtime', { 'Kata-Agent-Requires': '>=1.1.0' });
+  const imageAsks = (agent: string): string => asking('kata-containers-image', { 'Kata-Agent-Version': agent });
+  const asked: readonly [
+    rule: string,
+    words: () => readonly string[],
+    status: number,
+    told: number,
+    version: string,
+    env?: Readonly<Record<string, string>>,
+  ][] = [
+    ['it stops its package, where nobody was asked before', () => ['-i', runtimeAsks()], 1, 1, '1.0.0-1'],
+    ['the image comes, too', () => ['-i', runtimeAsks(), imageAsks('1.1.0')], 0, 0, '1.1.0-1'],
+    ['the image comes first', () => ['-i', imageAsks('1.1.0'), runtimeAsks()], 0, 0, '1.1.0-1'],
+    [
+      'the image that comes does not fit either: told once',
+      () => ['-i', imageAsks('1.0.5'), runtimeAsks()],
+      0,
+      1,
+      '1.1.0-1',
+    ],
+    [
+      'a front end may bring the image later',
+      () => ['-i', runtimeAsks()],
+      0,
+      1,
+      '1.1.0-1',
+      { DPKG_FRONTEND_LOCKED: 'true' },
+    ],
+    ['allowed', () => ['-i', runtimeAsks()], 0, 1, '1.1.0-1', { KATA_CHECK_ALLOW: 'KC101' }],
+    ['one of those that come cannot be read', () => ['-i', runtimeAsks(), broken], 1, 1, '1.1.0-1'],
+  ];
+  for (const [rule, words, status, told, version, env] of asked) {
+    test(
+      `${form.name}: a preinst: ${rule}`,
+      () => {
+        const root = node();
+        const outcome = dpkg(form, root, words(), env, false);
+        assert.is(outcome.stderr.split('[KC101]').length - 1, told, outcome.stderr);
+        assert.is(/This package is left as it was\./.test(outcome.stderr), version === '1.0.0-1');
+        assert.is(outcome.status, status, outcome.stderr);
+        assert.is(versionOf(root), version);
+      },
+      { needs: [...needs, 'root', 'unshare'] },
+    );
+  }
+
+  test(
+    `${form.name}: what dpkg's own hook has let go on, a preinst does not ask again`,
+    () => {
+      const root = node();
+      const { status, stderr } = dpkg(form, root, ['-i', runtimeAsks()], { KATA_CHECK_MODE: 'warn' });
+      assert.is(stderr.split('[KC101]').length - 1, 1, stderr);
+      assert.is(status, 0);
+    },
+    { needs: [...needs, 'root', 'unshare'] },
+  );
 
   test(
     `${form.name}: what goes wrong is no block`,

@@ -100,7 +100,8 @@ export class Debian {
     try {
       return action();
     } finally {
-      execFileSync('umount', [proc]);
+      // Whatever is still in use there: this folder is removed at the end, and /proc must not be in it then.
+      execFileSync('umount', ['--lazy', proc]);
     }
   }
 
