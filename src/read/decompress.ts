@@ -297,7 +297,6 @@ function indexedBytes(index: Uint8Array): number | undefined {
 const bzip2Mark = 0x177245385090n;
 
 function bzip2End(source: Source, start: number): number | undefined {
-  if (endsBzip2(source, source.length)) return source.length;
   // Where it begins in a byte decides on the five bytes that it fills wholly; ten bytes on, the stream ends.
   const needles = [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n].map((shift) =>
     Uint8Array.from([32n, 24n, 16n, 8n, 0n], (bits) => Number((bzip2Mark >> (shift + bits)) & 255n)),
@@ -309,7 +308,7 @@ function bzip2End(source: Source, start: number): number | undefined {
       for (let hit = find(data, needle); hit !== -1; hit = find(data, needle, hit + 1)) ends.push(at + hit + 10);
     }
     for (const end of ends.sort((one, other) => one - other)) {
-      if (end < source.length && endsBzip2(source, end) && endsSegment(source, end, 'bzip2')) return end;
+      if (end <= source.length && endsBzip2(source, end) && endsSegment(source, end, 'bzip2')) return end;
     }
   }
   return undefined;

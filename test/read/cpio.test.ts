@@ -474,6 +474,7 @@ const overlays: readonly [name: string, program: string, options: readonly strin
   ['lz4', 'lz4', ['-qc']],
   ['lz4 with checksums and sizes', 'lz4', ['-qc', '-BX', '--content-size']],
   ['lz4, the legacy frame', 'lz4', ['-lqc']],
+  ['bzip2', 'bzip2', ['-c']],
 ];
 
 for (const [name, program, options] of overlays) {

@@ -89,6 +89,30 @@ for (const [name, program, options] of writers) {
 }
 
 test(
+  'the end of bzip2 is found wherever its mark begins in a byte, and past a stream that follows at once',
+  () => {
+    const begins = new Set<number>();
+    for (let length = 1; length < 40; length += 1) {
+      const packed = compress('bzip2', ['-c'], mixed.subarray(0, length));
+      begins.add((packed.at(-1) as number) & -(packed.at(-1) as number));
+      const bzip2 = formOf(packed);
+      for (const behind of [
+        Buffer.from('070701'),
+        Buffer.from([0, 0, 0, ...packed]),
+        Buffer.from([0x1f, 0x8b, 8, 0, 0, 0]),
+      ]) {
+        const twice = sourceOf(Buffer.alloc(7, 1), packed, packed, behind);
+        assert.is(bzip2.findEnd(twice, 7, 2 * length), 7 + 2 * packed.length, `${length} bytes`);
+      }
+      assert.is(bzip2.findEnd(sourceOf(packed, Buffer.from('junk')), 0, length), undefined);
+      assert.is(bzip2.findEnd(sourceOf(packed), 0, length), packed.length);
+    }
+    assert.ok(begins.size > 5, 'streams that end anywhere in a byte');
+  },
+  { needs: ['bzip2'] },
+);
+
+test(
   'the end of several frames of one form in a row is the end of the last',
   () => {
     const skippable = Buffer.concat([Buffer.from([0x52, 0x2a, 0x4d, 0x18, 5, 0, 0, 0]), Buffer.alloc(5, 7)]);
