@@ -366,7 +366,11 @@ class ErofsInode implements Inode {
         result.set(this.#volume.packed().readData(extent.offset + at - extent.start, count), done);
       } else {
         // The last one is kept: a file read in pieces is decompressed once.
-        if (this.#decoded?.extent !== extent) this.#decoded = { extent, data: this.#decode(extent) };
+        if (this.#decoded?.extent !== extent) {
+          // Not both at once: each may have 12 MB.
+          this.#decoded = undefined;
+          this.#decoded = { extent, data: this.#decode(extent) };
+        }
         const from = at - extent.start;
         result.set(this.#decoded.data.subarray(from, from + count), done);
       }

@@ -17,8 +17,8 @@ export const directoryEntries = 1_000_000;
 export const directoryBytes = 64 * 1024 * 1024;
 /** Steps of any other walk through an image's structures (extents, indexes, groups) for one file. */
 export const walkSteps = 1_000_000;
-/** Extents of one file, which are kept. An agent of the largest size searched would have so many blocks of 1 KiB, no two together. */
-export const fileExtents = 262_144;
+/** Extents of one file, which are kept. In an image that was just made an agent has some dozens; these take 8 MB of memory. */
+export const fileExtents = 32_768;
 /** Bytes of the summary file osbuilder.yaml; real ones list packages and have 1 to 20 kB. */
 export const summaryBytes = 1024 * 1024;
 /** Bytes of an agent binary that are searched for its version. */
