@@ -86,9 +86,10 @@ test(
   'relative paths, and packages of which scriptlets cannot see the files',
   () => {
     const where = node();
+    // By then rpm is in /, so that it is told afterwards.
     const relative = where.run(['sh', '-c', 'cd /repository && rpm -U kata-runtime-1.1.0-1.noarch.rpm']);
-    assert.match(relative.output, incoming);
-    // rpm >= 4.20 gives its scriptlets a /tmp of their own: what is there now is told afterwards.
+    assert.match(relative.output, installed);
+    // So it is of files in /tmp: rpm >= 4.20 gives its scriptlets one of their own.
     for (const names of [[runtime], [runtime, guest]]) {
       node();
       const copies = names.map((name) => `/tmp/${name}.rpm`);
@@ -96,7 +97,7 @@ test(
       const { status, output } = where.run(['rpm', '-U', ...copies]);
       assert.is(status, 0);
       if (names.length === 2) assert.is(output, '');
-      else assert.match(output, /does not fit the (incoming|installed) Kata runtime {2}\[KC101\]/);
+      else assert.match(output, installed);
     }
   },
   { needs, timeout: 300 },
@@ -175,7 +176,9 @@ test(
     const inRoot = ['rpm', '--root', '/srv/root', '-U', '--nodeps'];
     where.expect('mkdir', '-p', '/srv/root');
     const own = ownRpms().find((name) => name.startsWith('kata-check'));
-    assert.equal(where.run([...inRoot, file(`${runtime}-1.0.0`), file(`${guest}-1.0.0`)]), { status: 0, output: '' });
+    const both = where.run([...inRoot, file(`${runtime}-1.0.0`), file(`${guest}-1.0.0`)]);
+    assert.is(both.status, 0);
+    assert.not.match(both.output, /kata-check: /);
     const { output } = where.run([...inRoot, file(`${runtime}-1.1.0`)]);
     assert.not.match(output, /kata-check: /);
     // In the root is no shell for its triggers: rpm says so, and goes on.
