@@ -214,6 +214,32 @@ test(
 );
 
 test(
+  'an interrupt ends dnf with all that kata-check began, and nothing is changed',
+  () => {
+    const where = node();
+    const before = where.state();
+    where.replaceProgram('touch /begun; sleep 2345');
+    where.write(
+      '/interrupt',
+      [
+        // Job control: what runs in the background of a script ignores interrupts otherwise.
+        'set -m',
+        'dnf -y --releasever=1 upgrade kata-runtime &',
+        'while ! test -e /begun; do sleep 0.1; done',
+        'kill -INT $!',
+        'wait $!',
+        'echo "status $?"',
+      ].join('\n'),
+    );
+    assert.match(where.expect('bash', '/interrupt'), /status 1$/m);
+    assert.is(where.state(), before);
+    assert.not.match(where.expect('sh', '-c', 'cat /proc/[0-9]*/cmdline | tr "\\0" " "'), /sleep 2345/);
+    rmSync(where.path('/begun'));
+  },
+  { needs, timeout: 300 },
+);
+
+test(
   'installed, upgraded and removed by dnf itself; afterwards nothing of it is left or called',
   () => {
     const where = node();
