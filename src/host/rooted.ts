@@ -12,11 +12,17 @@ const symlinkLimit = 40;
 /** PATH_MAX of Linux, in bytes. */
 const pathLimit = 4096;
 
+/** What paths lead through: a host's files, or what is in a package. */
+export interface Tree {
+  status(path: string): Pick<Status, 'kind'> | undefined;
+  readLink(path: string): string;
+}
+
 /**
  * The path with every symlink followed, seen from `root` ("" for the real root): absolute, without `.` and `..`.
  * The last component may be missing. Throws LimitExceeded (links, length), Io.
  */
-export function resolvePath(host: Host, root: string, path: string, followLast = true): string {
+export function resolvePath(tree: Tree, root: string, path: string, followLast = true): string {
   let links = 0;
   let pending = path.split('/').reverse();
   const done: string[] = [];
@@ -31,10 +37,10 @@ export function resolvePath(host: Host, root: string, path: string, followLast =
     const here = `/${done.join('/')}`;
     if (here.length > pathLimit) throw new LimitExceeded(`${path}: longer than ${pathLimit} bytes`);
     const isLast = pending.every((rest) => rest === '' || rest === '.');
-    if ((isLast && !followLast) || host.status(root + here)?.kind !== 'symlink') continue;
+    if ((isLast && !followLast) || tree.status(root + here)?.kind !== 'symlink') continue;
     links += 1;
     if (links > symlinkLimit) throw new LimitExceeded(`${path}: more than ${symlinkLimit} symbolic links`);
-    const target = host.readLink(root + here);
+    const target = tree.readLink(root + here);
     if (target.startsWith('/')) done.length = 0;
     else done.pop();
     pending = [...pending, ...target.split('/').reverse()];

@@ -8,6 +8,7 @@
 
 import { Io, LimitExceeded, NotFound, Problem, Unsupported } from '../errors.ts';
 import type { Host, TemporaryFile } from '../host/host.ts';
+import { resolvePath, type Tree } from '../host/rooted.ts';
 import { type ImageFacts, readOpenImage } from '../read/image.ts';
 import * as limits from '../read/limits.ts';
 import { absolute, type Member, placeOf } from './members.ts';
@@ -194,32 +195,17 @@ export class IncomingPayload {
 
   /** Follows the links of the package, those on the way too; what is not in it stays as it is. Throws LimitExceeded. */
   #endOf(path: string): string {
-    let links = 0;
-    let pending = path.split('/').reverse();
-    const done: string[] = [];
-    while (pending.length > 0) {
-      const name = pending.pop();
-      if (name === undefined || name === '' || name === '.') continue;
-      if (name === '..') {
-        done.pop();
-        continue;
-      }
-      done.push(name);
-      const here = `/${done.join('/')}`;
-      if (here.length > limits.pathBytes)
-        throw new LimitExceeded(`${path} leads to more than ${limits.pathBytes} bytes`);
-      const entry = this.#entries.get(here);
-      if (entry?.type !== 'symlink' && entry?.type !== 'hardlink') continue;
-      links += 1;
-      if (links > limits.symlinks)
-        throw new LimitExceeded(`${path}: more than ${limits.symlinks} links in the package`);
-      if (entry.target.length > limits.pathBytes)
-        throw new LimitExceeded(`${path}: a link longer than ${limits.pathBytes} bytes`);
-      if (entry.target.startsWith('/')) done.length = 0;
-      else done.pop();
-      pending = [...pending, ...entry.target.split('/').reverse()];
-    }
-    return `/${done.join('/')}`;
+    const isLink = (type: Entry['type'] | undefined): boolean => type === 'symlink' || type === 'hardlink';
+    const tree: Tree = {
+      status: (at) => ({ kind: isLink(this.#entries.get(at)?.type) ? 'symlink' : 'other' }),
+      readLink: (at) => {
+        const target = this.#entries.get(at)?.target ?? '';
+        if (target.length > limits.pathBytes)
+          throw new LimitExceeded(`${path}: a link longer than ${limits.pathBytes} bytes`);
+        return target;
+      },
+    };
+    return resolvePath(tree, '', path);
   }
 
   /**
