@@ -179,7 +179,11 @@ const hostile: readonly [rule: string, entries: () => readonly TarEntry[], said:
     () => [{ path: member, type: '2', target: '../../../../../etc/passwd' }],
     /not in the package/,
   ],
-  ['a link to itself', () => [{ path: member, type: '2', target: 'kata-containers.img' }], /more than 40 symbolic links/],
+  [
+    'a link to itself',
+    () => [{ path: member, type: '2', target: 'kata-containers.img' }],
+    /more than 40 symbolic links/,
+  ],
   ['a directory', () => [{ path: `${member}/`, type: '5' }], /is a directory/],
   ['a FIFO', () => [{ path: member, type: '6' }], /is a device, FIFO or socket/],
   ['a name that leads out', () => [{ path: `../../${member}`, content: 'x' }], /not in the package/],
