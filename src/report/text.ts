@@ -59,17 +59,12 @@ function factRows(fact: Fact): string[] {
   return [...first, ...beside.map((line) => gap + line)];
 }
 
-function heading(finding: Finding, options: TextOptions): string[] {
+/** In one line whatever its length: it is what is looked for in logs. */
+function heading(finding: Finding, options: TextOptions): string {
   const { severity, code } = finding;
   const stopped = options.manager === null ? 'blocked' : `stopped ${options.manager}`;
   const word = { block: stopped, warn: 'warning', info: 'note' }[severity];
-  const text = `kata-check: ${word}: ${finding.title}  [${code}]`;
-  const [first = ''] = wrap(text, width);
-  const more = text.slice(first.length).trimStart();
-  return [
-    first.replace(word, () => paint(word, severity, options)),
-    ...(more === '' ? [] : wrap(more, width - 2).map((line) => `  ${line}`)),
-  ];
+  return `kata-check: ${paint(word, severity, options)}: ${finding.title}  [${code}]`;
 }
 
 export function overrideFor(code: string, manager: string | null): string {
@@ -87,7 +82,7 @@ function overrideRows(code: string, manager: string | null): string[] {
 function findingText(finding: Finding, options: TextOptions): string {
   const { remedy, severity } = finding;
   return [
-    ...heading(finding, options),
+    heading(finding, options),
     '',
     ...finding.facts.flatMap(factRows),
     ...textRows(severity === 'block' ? 'would break' : 'means', finding.consequence),

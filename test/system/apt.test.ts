@@ -110,7 +110,7 @@ for (const suiteName of ['bookworm', 'trixie']) {
       for (const option of ['KataCheck::Mode=warn', 'KataCheck::Allow=KC101', 'KataCheck::Allow::=KC101']) {
         const where = node();
         const { status, output } = install(where, ['kata-runtime=1.1.0-1'], ['-o', option]);
-        assert.match(output, /kata-check: warning: .*\s+\[KC101\]/, option);
+        assert.match(output, /kata-check: warning: [^[]*\[KC101\]/, option);
         assert.is(status, 0, option);
       }
     },

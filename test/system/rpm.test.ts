@@ -44,8 +44,10 @@ function passes(where: RpmNode, names: readonly string[], env: Readonly<Record<s
   where.has(...names);
 }
 
-const incoming = /^kata-check: warning: the guest image does not fit the incoming Kata runtime {2}\[KC101\]/m;
-const installed = /^kata-check: warning: the guest image does not fit the installed Kata runtime {2}\[KC101\]/m;
+const incoming =
+  /^kata-check: warning: the\s+guest\s+image\s+does\s+not\s+fit\s+the\s+incoming\s+Kata\s+runtime\s+\[KC101\]/m;
+const installed =
+  /^kata-check: warning: the\s+guest\s+image\s+does\s+not\s+fit\s+the\s+installed\s+Kata\s+runtime\s+\[KC101\]/m;
 
 test(
   'the runtime alone and the image alone are told before they are unpacked',
