@@ -147,8 +147,8 @@ export interface AgentFacts {
 /** How the bytes of an agent's binary are had: at once from a disk, in a second pass from a compressed initrd. */
 export type Content = (file: Inode) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
-/** In pieces of 1 MiB: one system call each, and still little memory. */
-export const contentFromInode: Content = (file) => pieces(file, 1024 * 1024, limits.agentBytes);
+/** In pieces of 256 KiB: few system calls, and little memory. */
+export const contentFromInode: Content = (file) => pieces(file, 256 * 1024, limits.agentBytes);
 
 /** Throws the readers' errors when the image is broken; a missing file is no error. */
 export async function findAgent(

@@ -33,7 +33,7 @@ const field = { inode: 6, mode: 14, links: 38, size: 54, deviceMajor: 62, device
 /** One read of a plain archive: a header and its name, and what small entries follow. */
 const readAhead = 512;
 /** Pieces of a plain file's content. */
-const pieceSize = 1024 * 1024;
+const pieceSize = 256 * 1024;
 
 export interface Initrd {
   readonly filesystem: FileSystem;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { ProblemKind } from '../../src/errors.ts';
@@ -332,6 +332,47 @@ for (const { argv, needs } of native) {
         assert.ok(kibibytes * 1024 < 16_000_000, `${kibibytes} KiB`);
       },
       { needs: ['mkfs.ext4', time, ...needs] },
+    );
+  }
+}
+
+/** Images that made the readers keep much, of what real programs make. */
+const dear: readonly [what: string, needs: string, make: (image: string, tree: string) => void][] = [
+  [
+    'clusters of erofs of which each holds 12 MB',
+    'mkfs.erofs',
+    (image, tree) => {
+      writeFileSync(join(tree, 'usr/bin/kata-agent'), Buffer.alloc(60 << 20, 'z'));
+      run('mkfs.erofs', '--quiet', '-zlz4hc', '-C1048576', image, tree);
+    },
+  ],
+  [
+    'an agent of more pieces than are kept',
+    'mkfs.ext4',
+    (image, tree) => {
+      const agent = openSync(join(tree, 'usr/bin/kata-agent'), 'w');
+      // Each with a hole behind it.
+      for (let index = 0; index < 33_000; index += 1) writeSync(agent, Buffer.alloc(4096, 'y'), 0, 4096, index * 8192);
+      closeSync(agent);
+      makeExt(image, tree, '220M', '-b', '1024');
+    },
+  ],
+];
+
+for (const { argv, needs } of native) {
+  for (const [what, tool, make] of dear) {
+    test(
+      `${what}: less than 16 MB of memory in the native form`,
+      () => {
+        const tree = packed({ 'usr/bin/x': '' });
+        const image = at('dear.img');
+        make(image, tree);
+        const { stdout, stderr } = spawnSync(time, ['-f', '%M', ...argv, 'image', image], { encoding: 'utf8' });
+        assert.match(stdout, /kata-agent does not name its version|more than 32768 extents/);
+        const kibibytes = Number(stderr.trim().split('\n').at(-1));
+        assert.ok(kibibytes * 1024 < 16_000_000, `${kibibytes} KiB`);
+      },
+      { needs: [tool, time, ...needs] },
     );
   }
 }
