@@ -1,5 +1,5 @@
 /*
- * One block of LZ4, decompressed, as src/read/lz4.ts does it in JavaScript, of which this takes a twentieth of the time. Format:
+ * One block of LZ4, decompressed, as src/read/lz4.ts does it in JavaScript, in a fraction of the time. Format:
  * lz4 project, doc/lz4_Block_format.md. The input is hostile: every length is compared with what is left before it is used.
  */
 
