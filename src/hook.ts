@@ -5,7 +5,7 @@
 
 import { check, type Report, type Request } from './check.ts';
 import { environmentOverride, type Loaded, loadConfig, type Override, policyOf } from './config.ts';
-import { Usage } from './errors.ts';
+import { LimitExceeded, Usage } from './errors.ts';
 import { type Host, readAll } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
 import { type Judgement, judge, type State } from './judge/judge.ts';
@@ -104,7 +104,13 @@ export async function answer(host: Host, hook: Hook, args: readonly string[], vo
   const start = host.now();
   host.endAt(start + firstDeadline + grace, voice.statusOf('failure'));
   if ('transaction' in hook) {
-    return answered(host, hook, await hook.transaction(host, args, start + firstDeadline), start, voice);
+    try {
+      return await answered(host, hook, await hook.transaction(host, args, start + firstDeadline), start, voice);
+    } catch (error) {
+      // Who has waited until the deadline need not wait for the later hooks as long again.
+      if (error instanceof LimitExceeded) hook.goOn?.(host, null);
+      throw error;
+    }
   }
   let report: Report | null = null;
   for await (const transaction of hook.transactions(host, args)) {

@@ -2,6 +2,7 @@
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { run, type Tree, temporaryFolder, writeTree } from './images.ts';
 
 export interface Deb {
@@ -110,4 +111,18 @@ export function rawDeb(
   const file = join(folder, `${name}_${version}_all.deb`);
   writeFileSync(file, Buffer.concat([Buffer.from('!<arch>\n'), ...parts]));
   return file;
+}
+
+/** A .deb that takes longer than any test of it: this member first, and then twelve gigabytes of zeros in members of gzip. */
+export function endlessDeb(folder: string, deb: Deb, first: TarEntry): string {
+  const piece = 1 << 26;
+  const count = 192;
+  const zeros = gzipSync(Buffer.alloc(piece), { level: 1 });
+  const rest = tarOf([{ path: 'zeros', size: count * piece }]).subarray(0, 512);
+  const parts = [
+    gzipSync(tarOf([first]).subarray(0, -1024)),
+    gzipSync(rest),
+    ...Array.from({ length: count }, () => zeros),
+  ];
+  return rawDeb(folder, deb, Buffer.concat(parts), '.gz');
 }

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { endlessDeb } from '../debs.ts';
 import { temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 import { aptInput, type Form, forms, inOwnRun, type Step, sampleNode, samplePackages } from './program.ts';
@@ -226,10 +227,9 @@ for (const form of forms) {
       cpSync(sampleNode, node, { recursive: true });
       const mark = join(node, '../began');
       const file = join(node, '../input');
-      // A package that dpkg-deb waits for: a FIFO.
-      const fifo = join(node, '../kata-runtime_1.1.0-1_all.deb');
-      spawnSync('mkfifo', [fifo]);
-      writeFileSync(file, aptInput([{ ...runtime, what: fifo }], [], node));
+      // dpkg-deb is busy with it for longer than the deadline.
+      const deb = endlessDeb(join(node, '..'), { name: 'kata-other', version: '1.1.0-1' }, { path: './x' });
+      writeFileSync(file, aptInput([{ name: 'kata-other', old: null, next: '1.1.0-1', what: deb }], [], node));
       const script = `"$@" < '${file}' & pid=$!; echo $pid > '${mark}'; wait $pid; echo "ended with $?"`;
       const child = spawn('/bin/bash', ['-m', '-c', script, 'bash', ...form.argv, 'hook', 'apt'], {
         env: { PATH: '/usr/bin:/bin', APT_HOOK_INFO_FD: '0' },
@@ -246,10 +246,9 @@ for (const form of forms) {
       await closed;
       assert.match(said, /^ended with 130$/m);
       // A kill takes its time; a program that was left would wait for ever.
-      while (isUsed(fifo)) await pause();
-      rmSync(fifo);
+      while (isUsed(deb)) await pause();
     },
-    { needs: [...form.needs, 'mkfifo', 'dpkg-deb', 'pgrep'], timeout: 60 },
+    { needs: [...form.needs, 'dpkg-deb', 'pgrep'], timeout: 60 },
   );
 }
 

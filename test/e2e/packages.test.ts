@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
-import { makeDeb, rawDeb, type TarEntry, tarOf } from '../debs.ts';
+import { endlessDeb, makeDeb, rawDeb, type TarEntry, tarOf } from '../debs.ts';
 import { guestTree, makeDisk, makeExt, run, temporaryFolder, writeTree } from '../images.ts';
 import { makeRpm } from '../rpms.ts';
 import { suite } from '../suite.ts';
@@ -159,18 +159,6 @@ function bomb(): string {
   return rawDeb(folder, { name, version: '9-1' }, readFileSync(file), '.xz');
 }
 
-/** A .deb that takes longer than any test of it: an image, and then twelve gigabytes of zeros in members of gzip. */
-function endless(): string {
-  const image = guest('1.0.0');
-  const piece = 1 << 26;
-  const count = 192;
-  const first = tarOf([{ path: member, content: image }]);
-  const zeros = gzipSync(Buffer.alloc(piece), { level: 1 });
-  const rest = tarOf([{ path: 'zeros', size: count * piece }]).subarray(0, 512);
-  const parts = [gzipSync(first.subarray(0, -1024)), gzipSync(rest), ...Array.from({ length: count }, () => zeros)];
-  return rawDeb(folder, { name, version: '8-1' }, Buffer.concat(parts), '.gz');
-}
-
 const hostile: readonly [rule: string, entries: () => readonly TarEntry[], said: RegExp][] = [
   ['a member of a terabyte that is not there', () => [{ path: member, size: 1024 ** 4 }], /breaks off/],
   ["a terabyte in GNU's old sparse form", () => [{ path: member, type: 'S' }], /stored as a sparse file/],
@@ -254,7 +242,7 @@ for (const form of forms) {
     `${form.name}: killed in the middle, it leaves nothing`,
     async () => {
       const before = left();
-      const deb = endless();
+      const deb = endlessDeb(folder, { name, version: '8-1' }, { path: member, content: guest('1.0.0') });
       const [program, ...first] = form.argv;
       for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT'] as const) {
         const child = spawn(program, [...first, '--root', sampleNode, deb], { stdio: 'ignore', cwd: '/' });

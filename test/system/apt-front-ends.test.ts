@@ -3,9 +3,11 @@
  * preinst scripts below them, and other roots. /proc is mounted, as on a node.
  */
 
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { makeDeb } from '../debs.ts';
 import { suite } from '../suite.ts';
 import type { Debian, Outcome } from './debian.ts';
 import { askingPairs, image, type Pair, prepare, program, type Version } from './kata-node.ts';
@@ -336,5 +338,120 @@ for (const suiteName of ['bookworm', 'trixie']) {
       }
     },
     { needs, timeout: 120 },
+  );
+
+  test(
+    'a chroot that apt works in from outside is what is judged',
+    () => {
+      const where = node();
+      const config = join(where.root, 'srv/apt.conf');
+      writeFileSync(
+        config,
+        `Dir "${where.root}"; DPkg::Chroot-Directory "${where.root}"; Dir::Bin::dpkg "/usr/bin/dpkg";\n`,
+      );
+      const outside = (...names: readonly string[]): Outcome =>
+        where.withProc(() => {
+          const words = names.map((name) => join(where.root, `repository/${name}_1.1.0-1_all.deb`));
+          const argv = ['-c', 'exec apt-get "$@" 2>&1', 'sh', 'install', '-y', ...words];
+          const env = {
+            PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+            DEBIAN_FRONTEND: 'noninteractive',
+            LC_ALL: 'C',
+            APT_CONFIG: config,
+          };
+          const { status, stdout } = spawnSync('/bin/sh', argv, { encoding: 'utf8', timeout: 60_000, env });
+          return { status, output: stdout };
+        });
+      const before = state(where);
+      const alone = outside('kata-runtime');
+      assert.match(alone.output, /stopped apt: .*\[KC101\]/);
+      assert.is(alone.status, 100, alone.output);
+      assert.is(state(where), before);
+      const both = outside('kata-runtime', 'kata-containers-image');
+      assert.not.match(both.output, /kata-check: /);
+      assert.is(both.status, 0, both.output);
+    },
+    { needs: [...needs, 'apt-get'], timeout: 120 },
+  );
+
+  test(
+    'many archives come to dpkg as a folder of links, also where apt did not ask before',
+    () => {
+      const where = node();
+      const folder = join(where.root, 'srv/others');
+      mkdirSync(folder, { recursive: true });
+      for (let index = 0; index < 6; index += 1) makeDeb(folder, { name: `other${index}`, version: '1' });
+      const install = (...names: readonly string[]): Outcome =>
+        run(where, [
+          'sh',
+          '-c',
+          'exec apt-get install -y "$@" /srv/others/*.deb',
+          'sh',
+          ...names.map((name) => `${name}=1.1.0-1`),
+        ]);
+      try {
+        const alone = without(where, hook, () => install('kata-runtime'));
+        assert.match(alone.output, /kata-check: warning: the guest image does not fit the incoming/);
+        assert.is(alone.status, 0);
+        node();
+        where.run(['sh', '-c', 'dpkg -P other0 other1 other2 other3 other4 other5'], off);
+        const both = without(where, hook, () => install('kata-runtime', 'kata-containers-image'));
+        assert.not.match(both.output, /kata-check: /);
+        assert.is(both.status, 0);
+      } finally {
+        where.run(['sh', '-c', 'dpkg -P other0 other1 other2 other3 other4 other5'], off);
+        rmSync(folder, { recursive: true });
+      }
+    },
+    { needs, timeout: 120 },
+  );
+
+  test(
+    'each goes on when the program is gone, crashes, or hangs',
+    () => {
+      const path = join(fresh().root, 'usr/bin/kata-check');
+      const own = readFileSync(path);
+      const asking = join(fresh().root, 'usr/sbin/dpkg-query');
+      const config = join(fresh().root, 'etc/kata-check.conf.d/deadline.conf');
+      const ways: readonly [name: string, prepare: () => void][] = [
+        ['gone', () => rmSync(path)],
+        ['crashes', () => writeFileSync(path, '#!/bin/sh\nkill -SEGV $$\n')],
+        [
+          'hangs',
+          () => {
+            // What it asks, and others ask otherwise; it ends by its own deadline, and everything that it has begun with it.
+            const hanging = 'case $1 in --admindir=*) sleep 600 & sleep 600 ;; esac; exec /usr/bin/dpkg-query "$@"';
+            writeFileSync(asking, `#!/bin/sh\n${hanging}\n`, { mode: 0o755 });
+            mkdirSync(join(config, '..'), { recursive: true });
+            writeFileSync(config, 'deadline = 2\n');
+          },
+        ],
+      ];
+      const managers = [
+        ['apt-get', 'install', '-y', 'kata-runtime=1.1.0-1'],
+        aptitude('install', 'kata-runtime=1.1.0-1'),
+        ['unattended-upgrade', '-v'],
+      ];
+      for (const argv of managers) {
+        // Of apt-get the others are elsewhere.
+        for (const [name, prepare] of argv[0] === 'apt-get' ? ways.slice(-1) : ways) {
+          const where = node();
+          prepare();
+          try {
+            const { status, output } = without(where, blacklist, () => run(where, argv));
+            assert.is(status, 0, `${argv[0]}, ${name}\n${output}`);
+            assert.not.match(output, /kata-check: stopped/);
+            // apt's hook, and what looks afterwards; whom apt runs in between does not wait again.
+            if (argv[0] === 'apt-get') assert.is(times(output, 'did not end before the deadline'), 2, output);
+            assert.not.equal(versions(where, 'kata-runtime'), ['ii 1.0.0-1'], `${argv[0]}, ${name}`);
+          } finally {
+            for (const file of [asking, config]) rmSync(file, { force: true });
+            writeFileSync(path, own, { mode: 0o755 });
+            chmodSync(path, 0o755);
+          }
+        }
+      }
+    },
+    { needs, timeout: 600 },
   );
 }

@@ -3,6 +3,7 @@
  * what is said afterwards. /proc is mounted, as on a node, but where it says otherwise.
  */
 
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
@@ -332,6 +333,29 @@ for (const suiteName of ['bookworm', 'trixie']) {
       }
       assert.is(JSON.parse(readFileSync(join(where.root, 'run/kata-check/last.json'), 'utf8')).root, target);
       rmSync(join(where.root, target), { recursive: true });
+    },
+    { needs, timeout: 120 },
+  );
+
+  test(
+    'a dpkg outside of the root in which the preinst runs is understood all the same',
+    () => {
+      const outside = (where: Debian, names: readonly string[]): Outcome =>
+        where.withProc(() => {
+          const words = names.map((name) => join(where.root, asking(name)));
+          const argv = ['-c', 'exec dpkg "$@" 2>&1', 'sh', `--root=${where.root}`, '--no-triggers', '-i', ...words];
+          const { status, stdout } = spawnSync('/bin/sh', argv, { encoding: 'utf8', timeout: 60_000 });
+          return { status, output: stdout };
+        });
+      const where = node();
+      const before = state(where);
+      const alone = outside(where, ['kata-runtime']);
+      assert.match(alone.output, said);
+      assert.is(alone.status, 1, alone.output);
+      assert.is(state(where), before);
+      const both = outside(where, ['kata-runtime', 'kata-containers-image']);
+      assert.not.match(both.output, /kata-check: /);
+      assert.is(both.status, 0, both.output);
     },
     { needs, timeout: 120 },
   );
