@@ -6,22 +6,22 @@
 import { check, type Report, type Request } from './check.ts';
 import { environmentOverride, type Loaded, loadConfig, type Override, policyOf } from './config.ts';
 import { LimitExceeded, Usage } from './errors.ts';
+import { type Ancestor, ancestorsOf, callerOf } from './hooks/ancestors.ts';
+import { parseAptHook } from './hooks/apt.ts';
+import { parseDnfTransaction } from './hooks/dnf.ts';
+import { askDnf5, stopRequest } from './hooks/dnf5.ts';
+import { unpackedBy } from './hooks/dpkg.ts';
+import { installedBy } from './hooks/rpm.ts';
+import { hasToken, leaveToken } from './hooks/token.ts';
+import { zypperCommits } from './hooks/zypper.ts';
 import { type Host, readAll } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
 import { type Judgement, judge, type State } from './judge/judge.ts';
 import { latin1, utf8 } from './read/bytes.ts';
-import { recordStop } from './record.ts';
 import { printable } from './report/printable.ts';
+import { recordStop } from './report/record.ts';
 import { reportText } from './report/text.ts';
-import { type Ancestor, ancestorsOf, callerOf } from './require/ancestors.ts';
-import { parseAptHook } from './require/apt.ts';
-import { parseDnfTransaction } from './require/dnf.ts';
-import { askDnf5, stopRequest } from './require/dnf5.ts';
-import { unpackedBy } from './require/dpkg.ts';
-import { hasToken, leaveToken } from './require/token.ts';
 import type { Transaction } from './require/transaction.ts';
-import { installedBy } from './require/unpacking.ts';
-import { zypperCommits } from './require/zypper.ts';
 
 /** What a hook is told by its package manager: thousands of lines at the most, some 200 bytes each. */
 const inputLimit = 64 * 1024 * 1024;

@@ -5,6 +5,9 @@
  * brings, a runtime program or a configured image; its name is listed. One package can be both.
  */
 
+import { type IncomingImage, IncomingPayload, type Wanted } from '../archive/incoming.ts';
+import type { PackageFields } from '../archive/members.ts';
+import { openPackage, type PackageFile } from '../archive/package.ts';
 import type { Request } from '../check.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
@@ -27,9 +30,6 @@ import { runningSandboxes } from '../locate/sandboxes.ts';
 import { readImage, readMeasurement } from '../read/image.ts';
 import { parseVerityParameters } from '../read/verity.ts';
 import { parseVersion } from '../version.ts';
-import { type IncomingImage, IncomingPayload, type Wanted } from './incoming.ts';
-import type { PackageFields } from './members.ts';
-import { openPackage, type PackageFile } from './package.ts';
 import { concernsKata } from './relevance.ts';
 import { requirementOf } from './requirement.ts';
 import { isReinstall, type PackageChange } from './transaction.ts';

@@ -2,8 +2,8 @@
  * Package files by hand: a transaction that brings them. What each is called, it says itself; its file may be called anything.
  */
 
+import { openPackage } from '../archive/package.ts';
 import type { Host } from '../host/host.ts';
-import { openPackage } from './package.ts';
 import type { PackageChange, Transaction } from './transaction.ts';
 
 /** `root`: below which they would be installed. Throws NotFound, Corrupt, Unsupported, LimitExceeded, Io: of a file that cannot be read. */

@@ -11,13 +11,13 @@
  * (rpm's database would have to be asked through rpm) is told by 1 and by whether a runtime program is there.
  */
 
+import { openPackage } from '../archive/package.ts';
 import type { Config } from '../config.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
 import { runtimePrograms } from '../locate/installation.ts';
 import { declares } from '../locate/provides.ts';
-import { openPackage } from './package.ts';
 import type { PackageChange } from './transaction.ts';
 
 /** A Debian with everything in it has some 60 MB of status; the longest lists of paths have some 5 MB. */

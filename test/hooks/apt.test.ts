@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Corrupt, Unsupported } from '../../src/errors.ts';
-import { parseAptHook } from '../../src/require/apt.ts';
+import { parseAptHook } from '../../src/hooks/apt.ts';
 import { isReinstall, type PackageChange, type Transaction } from '../../src/require/transaction.ts';
 import { corpusFolder, suite } from '../suite.ts';
 

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { Corrupt } from '../../src/errors.ts';
-import { type Frame, parseCommit, readFrames } from '../../src/require/zypper.ts';
+import { type Frame, parseCommit, readFrames } from '../../src/hooks/zypper.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the conversation with zypper');

@@ -1,10 +1,10 @@
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import type { Ancestor } from '../../src/hooks/ancestors.ts';
+import { nameOfArchive, parseDpkgArguments, unpackedBy } from '../../src/hooks/dpkg.ts';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import type { Ancestor } from '../../src/require/ancestors.ts';
-import { nameOfArchive, parseDpkgArguments, unpackedBy } from '../../src/require/dpkg.ts';
 import { makeDeb } from '../debs.ts';
 import { temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';

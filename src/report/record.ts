@@ -3,13 +3,13 @@
  * `root` and `time`) and a line in the system's log. That neither can be written changes nothing.
  */
 
-import type { Report } from './check.ts';
-import { Problem } from './errors.ts';
-import type { Host } from './host/host.ts';
-import { document, reportJson } from './report/json.ts';
-import { printable } from './report/printable.ts';
-import { stateFolder } from './require/token.ts';
-import type { Transaction } from './require/transaction.ts';
+import type { Report } from '../check.ts';
+import { Problem } from '../errors.ts';
+import { stateFolder } from '../hooks/token.ts';
+import type { Host } from '../host/host.ts';
+import type { Transaction } from '../require/transaction.ts';
+import { document, reportJson } from './json.ts';
+import { printable } from './printable.ts';
 
 export const lastPath = `${stateFolder}/last.json`;
 /** A logging service that hangs is not waited for longer, in milliseconds. */

@@ -2,15 +2,15 @@
  * What a running dpkg is about to unpack, from its arguments (dpkg(1)): a hook of dpkg is told the action, but none of the packages.
  */
 
+import { readDebFields } from '../archive/deb.ts';
+import type { PackageFields } from '../archive/members.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { rootedHost } from '../host/rooted.ts';
 import { runtimePrograms } from '../locate/installation.ts';
 import { installedPackages } from '../locate/packages.ts';
+import type { PackageChange } from '../require/transaction.ts';
 import { type Ancestor, argumentsOf, pathOf } from './ancestors.ts';
-import { readDebFields } from './deb.ts';
-import type { PackageFields } from './members.ts';
-import type { PackageChange } from './transaction.ts';
 
 /** What is looked at below the folders of --recursive. */
 const entryLimit = 100_000;

@@ -11,8 +11,8 @@
  */
 
 import { Corrupt } from '../errors.ts';
+import type { Transaction } from '../require/transaction.ts';
 import { changesOf, type Row, rootOf } from './changes.ts';
-import type { Transaction } from './transaction.ts';
 
 const what = "dnf's transaction";
 

@@ -1,9 +1,9 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { openPackage, type PackageFile } from '../../src/archive/package.ts';
 import { Io, NotFound, Unsupported } from '../../src/errors.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import { openPackage, type PackageFile } from '../../src/require/package.ts';
 import { makeDeb } from '../debs.ts';
 import { run, type Tree, temporaryFolder } from '../images.ts';
 import { makeRpm } from '../rpms.ts';

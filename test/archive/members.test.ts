@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
+import { absolute, Content, PieceReader, placeOf } from '../../src/archive/members.ts';
 import { Corrupt, LimitExceeded } from '../../src/errors.ts';
 import { latin1 } from '../../src/read/bytes.ts';
-import { absolute, Content, PieceReader, placeOf } from '../../src/require/members.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('members of packages');

@@ -11,8 +11,8 @@
 
 import { Corrupt, Unsupported } from '../errors.ts';
 import { fromLatin1, utf8 } from '../read/bytes.ts';
+import type { PackageChange, Transaction } from '../require/transaction.ts';
 import { nameOfArchive } from './dpkg.ts';
-import type { PackageChange, Transaction } from './transaction.ts';
 
 /** Whether one of the keys that are looked at, KataCheck::… and DPkg::Options, can stand in this line: asked thousands of times. */
 function canBeRead(line: string): boolean {

@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { debMembers, parseControl, readDebFields } from '../../src/archive/deb.ts';
+import { type PackageFields, placeOf } from '../../src/archive/members.ts';
 import { Corrupt, Io, LimitExceeded, NotFound, Unsupported } from '../../src/errors.ts';
 import type { Host, RunOptions } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
-import { debMembers, parseControl, readDebFields } from '../../src/require/deb.ts';
-import { type PackageFields, placeOf } from '../../src/require/members.ts';
 import { makeDeb } from '../debs.ts';
 import { temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';

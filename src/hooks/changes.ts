@@ -4,7 +4,7 @@
  */
 
 import { declaredByProvides } from '../locate/provides.ts';
-import type { PackageChange } from './transaction.ts';
+import type { PackageChange } from '../require/transaction.ts';
 
 export interface Row {
   readonly direction: 'in' | 'out';

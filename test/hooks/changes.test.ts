@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { changesOf, codesIn, type Row, rootOf } from '../../src/require/changes.ts';
+import { changesOf, codesIn, type Row, rootOf } from '../../src/hooks/changes.ts';
 import type { PackageChange } from '../../src/require/transaction.ts';
 import { suite } from '../suite.ts';
 

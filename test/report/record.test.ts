@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert';
-import type { Report } from '../src/check.ts';
-import { Io, LimitExceeded, NotFound } from '../src/errors.ts';
-import type { Host } from '../src/host/host.ts';
-import { createNodeHost } from '../src/host/node.ts';
-import { recordStop } from '../src/record.ts';
-import { suite } from './suite.ts';
+import type { Report } from '../../src/check.ts';
+import { Io, LimitExceeded, NotFound } from '../../src/errors.ts';
+import type { Host } from '../../src/host/host.ts';
+import { createNodeHost } from '../../src/host/node.ts';
+import { recordStop } from '../../src/report/record.ts';
+import { suite } from '../suite.ts';
 
 const test = suite('the record of a stopped run');
 const real = createNodeHost();

@@ -13,7 +13,7 @@
 import { Corrupt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
-import type { PackageChange, Transaction } from './transaction.ts';
+import type { PackageChange, Transaction } from '../require/transaction.ts';
 
 /** Of all frames together, in bytes. Each package takes some 100, twice. */
 const inputLimit = 64 * 1024 * 1024;

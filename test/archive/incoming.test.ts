@@ -2,13 +2,13 @@ import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
+import { type IncomingImage, IncomingPayload } from '../../src/archive/incoming.ts';
+import { openPackage } from '../../src/archive/package.ts';
 import { Io } from '../../src/errors.ts';
 import type { Host, TemporaryFile } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
 import * as limits from '../../src/read/limits.ts';
-import { type IncomingImage, IncomingPayload } from '../../src/require/incoming.ts';
-import { openPackage } from '../../src/require/package.ts';
 import { makeDeb, rawDeb, type TarEntry, tarOf } from '../debs.ts';
 import { guestTree, makeDisk, makeExt, run, type Tree, temporaryFolder, writeTree } from '../images.ts';
 import { makeRpm } from '../rpms.ts';

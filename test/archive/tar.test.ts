@@ -1,11 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import type { Member } from '../../src/archive/members.ts';
+import { tarMembers } from '../../src/archive/tar.ts';
 import { Corrupt, LimitExceeded } from '../../src/errors.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { fromLatin1, latin1, utf8 } from '../../src/read/bytes.ts';
-import type { Member } from '../../src/require/members.ts';
-import { tarMembers } from '../../src/require/tar.ts';
 import { run, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 

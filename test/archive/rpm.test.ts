@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import type { Member } from '../../src/archive/members.ts';
+import { readRpmFields, rpmMembers, rpmPaths } from '../../src/archive/rpm.ts';
 import { Corrupt, Io, LimitExceeded, NotFound } from '../../src/errors.ts';
 import type { Host, RunOptions } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
-import type { Member } from '../../src/require/members.ts';
-import { readRpmFields, rpmMembers, rpmPaths } from '../../src/require/rpm.ts';
 import { temporaryFolder } from '../images.ts';
 import { makeRpm } from '../rpms.ts';
 import { suite } from '../suite.ts';

@@ -12,8 +12,8 @@
 import { Corrupt, Io, Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
+import type { Transaction } from '../require/transaction.ts';
 import { changesOf, codesIn, type Row, rootOf } from './changes.ts';
-import type { Transaction } from './transaction.ts';
 
 /** Of all replies together, in bytes. A transaction of 6,000 packages is told in 2 MB. */
 const inputLimit = 64 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { Corrupt } from '../../src/errors.ts';
-import { parseDnfTransaction } from '../../src/require/dnf.ts';
+import { parseDnfTransaction } from '../../src/hooks/dnf.ts';
 import { suite } from '../suite.ts';
 
 const test = suite("dnf 4's transaction");

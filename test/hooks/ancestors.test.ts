@@ -2,8 +2,6 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { NotFound } from '../../src/errors.ts';
-import type { Host } from '../../src/host/host.ts';
-import { createNodeHost } from '../../src/host/node.ts';
 import {
   type Ancestor,
   ancestorsOf,
@@ -12,7 +10,9 @@ import {
   isAlive,
   pathOf,
   sharesRoot,
-} from '../../src/require/ancestors.ts';
+} from '../../src/hooks/ancestors.ts';
+import type { Host } from '../../src/host/host.ts';
+import { createNodeHost } from '../../src/host/node.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the processes above');

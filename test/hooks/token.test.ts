@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
 import { Io, NotFound } from '../../src/errors.ts';
+import type { Ancestor } from '../../src/hooks/ancestors.ts';
+import { hasToken, leaveToken } from '../../src/hooks/token.ts';
 import type { Host, Status } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import type { Ancestor } from '../../src/require/ancestors.ts';
-import { hasToken, leaveToken } from '../../src/require/token.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('what a hook leaves for the later ones');

@@ -3,11 +3,11 @@
  * their own. dnf and zypper ask before; where rpm was called by another program than itself, its transaction is not known.
  */
 
+import { openPackage } from '../archive/package.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import type { PackageChange } from '../require/transaction.ts';
 import { type Ancestor, argumentsOf, pathOf } from './ancestors.ts';
-import { openPackage } from './package.ts';
-import type { PackageChange } from './transaction.ts';
 
 /** More packages come only when a system is made, and reading each would take seconds then. */
 const mostPackages = 50;
