@@ -9,9 +9,10 @@
  * The configuration may hold passwords: only the keys named here are looked at, and none of it is ever shown.
  */
 
-import { Corrupt, Unsupported } from '../errors.ts';
-import { fromLatin1, utf8 } from '../read/bytes.ts';
-import type { PackageChange, Transaction } from '../require/transaction.ts';
+import { Corrupt, Unsupported, Usage } from '../errors.ts';
+import { type Host, readAll } from '../host/host.ts';
+import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
+import { inputLimit, type PackageChange, type Transaction } from '../require/transaction.ts';
 import { nameOfArchive } from './dpkg.ts';
 
 /** Whether one of the keys that are looked at, KataCheck::… and DPkg::Options, can stand in this line: asked thousands of times. */
@@ -110,4 +111,11 @@ function rootOf(header: readonly string[]): string {
     .map((option) => /^--(?:root|instdir)=(\/.*)$/.exec(option)?.[1])
     .findLast((path) => path !== undefined);
   return (root ?? '').replace(/\/+$/, '');
+}
+
+/** Throws Usage (the descriptor's number), as `readAll`, and as `parseAptHook`. */
+export async function aptTransaction(host: Host, deadline: number): Promise<Transaction> {
+  const descriptor = Number(/^[0-9]{1,4}$/.exec(host.environment('APT_HOOK_INFO_FD') ?? '0')?.[0] ?? Number.NaN);
+  if (Number.isNaN(descriptor)) throw new Usage('APT_HOOK_INFO_FD is no descriptor');
+  return parseAptHook(latin1(await readAll(host, descriptor, inputLimit, deadline)));
 }

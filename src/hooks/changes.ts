@@ -3,8 +3,9 @@
  * changes. And what both say in the same way: the root, and what is a list of codes.
  */
 
+import type { Host } from '../host/host.ts';
 import { declaredByProvides } from '../locate/provides.ts';
-import type { PackageChange } from '../require/transaction.ts';
+import type { PackageChange, Transaction } from '../require/transaction.ts';
 
 export interface Row {
   readonly direction: 'in' | 'out';
@@ -63,4 +64,9 @@ export function codesIn(text: string): string[] {
     .split(',')
     .map((code) => code.trim())
     .filter((code) => code !== '');
+}
+
+/** Null when the root is still to be made: nothing of Kata is there. */
+export function belowARoot(host: Host, transaction: Transaction): Transaction | null {
+  return transaction.root === '' || host.status(transaction.root) !== undefined ? transaction : null;
 }

@@ -11,8 +11,10 @@
  */
 
 import { Corrupt } from '../errors.ts';
-import type { Transaction } from '../require/transaction.ts';
-import { changesOf, type Row, rootOf } from './changes.ts';
+import { type Host, readAll } from '../host/host.ts';
+import { latin1, utf8 } from '../read/bytes.ts';
+import { inputLimit, type Transaction } from '../require/transaction.ts';
+import { belowARoot, changesOf, type Row, rootOf } from './changes.ts';
 
 const what = "dnf's transaction";
 
@@ -89,4 +91,10 @@ function provides(value: unknown, place: string): string[] | null {
   if (value === undefined || value === null) return null;
   if (!Array.isArray(value)) throw new Corrupt(`${what}: ${place} is no list`);
   return value.map((entry: unknown, index) => text(entry, `${place}[${index}]`));
+}
+
+/** Throws as `readAll`, and as `parseDnfTransaction`. */
+export async function dnfTransaction(host: Host, deadline: number): Promise<Transaction | null> {
+  const bytes = await readAll(host, 0, inputLimit, deadline);
+  return belowARoot(host, parseDnfTransaction(utf8(bytes) ?? latin1(bytes)));
 }

@@ -13,7 +13,7 @@ import { Corrupt, Io, Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
 import type { Transaction } from '../require/transaction.ts';
-import { changesOf, codesIn, type Row, rootOf } from './changes.ts';
+import { belowARoot, changesOf, codesIn, type Row, rootOf } from './changes.ts';
 
 /** Of all replies together, in bytes. A transaction of 6,000 packages is told in 2 MB. */
 const inputLimit = 64 * 1024 * 1024;
@@ -242,4 +242,9 @@ function record(found: unknown, place: string): Fields {
 function text(found: unknown, place: string): string {
   if (typeof found !== 'string' || found === '') throw new Corrupt(`dnf5's reply: ${place} is no text`);
   return found;
+}
+
+/** Throws as `askDnf5`. */
+export async function dnf5Transaction(host: Host, deadline: number): Promise<Transaction | null> {
+  return belowARoot(host, await askDnf5(host, deadline));
 }

@@ -4,13 +4,14 @@
 
 import { readDebFields } from '../archive/deb.ts';
 import type { PackageFields } from '../archive/members.ts';
-import { Problem } from '../errors.ts';
+import { Problem, Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { rootedHost } from '../host/rooted.ts';
 import { runtimePrograms } from '../locate/installation.ts';
 import { installedPackages } from '../locate/packages.ts';
-import type { PackageChange } from '../require/transaction.ts';
-import { type Ancestor, argumentsOf, pathOf } from './ancestors.ts';
+import type { PackageChange, Transaction } from '../require/transaction.ts';
+import { type Ancestor, ancestorsOf, argumentsOf, pathOf } from './ancestors.ts';
+import { hasToken } from './token.ts';
 
 /** What is looked at below the folders of --recursive. */
 const entryLimit = 100_000;
@@ -143,4 +144,58 @@ function archivesBelow(host: Host, folders: readonly string[]): string[] {
     pending.push(...names.map((name) => ({ path: `${path.replace(/\/$/, '')}/${name}`, depth: depth + 1 })));
   }
   return archives;
+}
+
+/**
+ * Of a pre-invoke hook (dpkg(1)), or `triggered` after the fact. Where a front end holds the lock (DPKG_FRONTEND_LOCKED) and left no token,
+ * it does not call our hook, or that failed; it may have dpkg unpack in several runs, of which this is one.
+ */
+export async function dpkgTransaction(
+  host: Host,
+  args: readonly string[],
+  deadline: number,
+): Promise<Transaction | null> {
+  const root = (host.environment('DPKG_ROOT') ?? '').replace(/\/+$/, '');
+  const base = { manager: 'dpkg', root, mode: null, allow: [] };
+  if (args[0] === 'triggered') return { ...base, changes: [], isDone: true };
+  if (args.length > 0) throw new Usage(`hook dpkg takes no argument but triggered: ${args[0]}`);
+  const action = host.environment('DPKG_HOOK_ACTION');
+  if (action !== 'install' && action !== 'unpack') return null;
+  const ancestors = ancestorsOf(host);
+  const dpkg = ancestors.find(isDpkg);
+  if (dpkg === undefined || hasToken(host, ancestors)) return null;
+  const unpacking = await unpackedBy(host, dpkg, root, deadline);
+  if (unpacking === null) return null;
+  return { ...base, changes: unpacking.changes, isPart: isBelowFrontEnd(host) };
+}
+
+/**
+ * Of a package's preinst, with its own arguments: the last one that can stop it, and only for a dpkg that nothing was asked before.
+ * Silent where the running dpkg's arguments do not tell that this package comes.
+ */
+export async function preinstTransaction(
+  host: Host,
+  args: readonly string[],
+  deadline: number,
+): Promise<Transaction | null> {
+  if (args.length === 0)
+    throw new Usage("hook preinst takes dpkg's own arguments: install or upgrade, and the versions");
+  if (args[0] !== 'install' && args[0] !== 'upgrade') return null;
+  const root = (host.environment('DPKG_ROOT') ?? '').replace(/\/+$/, '');
+  const ancestors = ancestorsOf(host);
+  const dpkg = ancestors.find(isDpkg);
+  if (dpkg === undefined || hasToken(host, ancestors)) return null;
+  const unpacking = await unpackedBy(host, dpkg, root, deadline);
+  const own = host.environment('DPKG_MAINTSCRIPT_PACKAGE');
+  if (unpacking === null || !unpacking.changes.some(({ name }) => name === own)) return null;
+  const isPart = !unpacking.isWhole || isBelowFrontEnd(host);
+  return { manager: 'dpkg', root, changes: unpacking.changes, mode: null, allow: [], isPart };
+}
+
+export function isDpkg({ command }: Ancestor): boolean {
+  return command === 'dpkg';
+}
+
+function isBelowFrontEnd(host: Host): boolean {
+  return (host.environment('DPKG_FRONTEND_LOCKED') ?? '') !== '';
 }

@@ -4,10 +4,11 @@
  */
 
 import { openPackage } from '../archive/package.ts';
-import { Problem } from '../errors.ts';
+import { Problem, Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import type { PackageChange } from '../require/transaction.ts';
-import { type Ancestor, argumentsOf, pathOf } from './ancestors.ts';
+import type { PackageChange, Transaction } from '../require/transaction.ts';
+import { type Ancestor, ancestorsOf, argumentsOf, pathOf } from './ancestors.ts';
+import { hasToken } from './token.ts';
 
 /** More packages come only when a system is made, and reading each would take seconds then. */
 const mostPackages = 50;
@@ -63,4 +64,41 @@ export async function installedBy(host: Host, rpm: Ancestor, deadline: number): 
     }
   }
   return changes;
+}
+
+/**
+ * Of a trigger or a scriptlet: `prein [NAME [VERSION]]` before a package is unpacked, for which the whole transaction must be known, and
+ * `triggered` after the fact. Silent where dnf or zypper has asked about the same transaction, or this rpm has.
+ */
+export async function rpmTransaction(
+  host: Host,
+  args: readonly string[],
+  deadline: number,
+): Promise<Transaction | null> {
+  const [moment, name, version, ...rest] = args;
+  const isDone = moment === 'triggered';
+  if ((moment !== 'prein' && !isDone) || (isDone && name !== undefined) || rest.length > 0) {
+    throw new Usage('hook rpm takes prein [NAME [VERSION]] or triggered');
+  }
+  const ancestors = ancestorsOf(host);
+  if (hasToken(host, ancestors)) return null;
+  const base = { manager: 'rpm', root: '', mode: null, allow: [] };
+  if (isDone) return { ...base, changes: [], isDone };
+  const rpm = ancestors.find(isRpm);
+  const changes = rpm === undefined ? null : await installedBy(host, rpm, deadline);
+  const isTold = changes?.some(
+    (change) =>
+      (name === undefined || change.name === name) &&
+      (version === undefined || withoutRelease(change.newVersion ?? '') === withoutRelease(version)),
+  );
+  return changes === null || isTold !== true ? null : { ...base, changes };
+}
+
+/** A scriptlet may name its version with or without the release and the epoch. */
+function withoutRelease(version: string): string {
+  return version.replace(/^[0-9]+:/, '').replace(/-[^-]*$/, '');
+}
+
+export function isRpm({ command }: Ancestor): boolean {
+  return command === 'rpm';
 }

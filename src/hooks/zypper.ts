@@ -10,6 +10,7 @@
  * root have no plugins.
  */
 
+import type { Report } from '../check.ts';
 import { Corrupt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
@@ -93,4 +94,15 @@ export async function* zypperCommits(host: Host): AsyncGenerator<Transaction> {
     host.write(1, 'ACK\n\n\0');
     if (command === '_DISCONNECT') return;
   }
+}
+
+/**
+ * Whether rpm's triggers are to keep silent below zypper. They see one package at a time, which is right where only one changes, and what
+ * they say is on the screen, whereas this is in zypper's log alone; but where runtime and image change together, they would see the one
+ * new and the other one old.
+ */
+export function isForZypperAlone({ state, findings }: Report): boolean {
+  const areBoth =
+    state.runtimes.some(({ isIncoming }) => isIncoming) && state.images.some(({ incoming }) => incoming !== null);
+  return areBoth && !findings.some(({ code }) => code.startsWith('KC10'));
 }
