@@ -42,7 +42,7 @@ test('it names every finding that blocks by default, and no other', () => {
 });
 
 test('it names every key of the configuration', () => {
-  const example = readFileSync(join(import.meta.dirname, '../../packaging/deb/kata-check.conf'), 'utf8');
+  const example = readFileSync(join(import.meta.dirname, '../../packaging/kata-check.conf'), 'utf8');
   const keys = [...example.matchAll(/^;((?:\[[a-z]+\])|(?:[a-z]+(?:\[\])?)(?= =))/gm)].map(([, key = '']) => key);
   assert.ok(keys.includes('[requires]') && keys.includes('deadline'));
   for (const key of keys) assert.ok(source.includes(key), key);
