@@ -4,12 +4,11 @@ import { type Policy, parseRule, rangeOfRule, ruleText } from '../../src/judge/p
 import { rangeByHistory } from '../../src/judge/protocol.ts';
 import type { ImageFacts } from '../../src/read/image.ts';
 import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
+import { diskFacts, imagePath, stateOf, usualPolicy } from '../states.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the judge');
 
-const usual: Policy = { mode: 'block', allow: new Set(), severity: new Map(), strict: false };
-const imagePath = '/usr/share/kata-containers/kata-containers.img';
 const packagedConfig = '/usr/share/defaults/kata-containers/configuration.toml';
 
 type Requires =
@@ -64,30 +63,11 @@ function incomingRuntime(written: string | null, requires?: Requires, parts: Par
   return runtime(written, requires, { isIncoming: true, source: '/x.deb', replaces: '3.4.0-1', ...parts });
 }
 
-const wholeFacts: ImageFacts = {
-  path: imagePath,
-  resolvedPath: imagePath,
-  form: 'disk',
-  table: 'mbr',
-  dax: true,
-  partitions: 1,
-  partition: 1,
-  offset: 3145728,
-  filesystem: 'ext4',
-  compression: null,
-  agent: null,
-  kind: 'guest',
-  unknown: null,
-  contradiction: null,
-  notes: [],
-  problem: null,
-};
-
 function image(agent: string | null, parts: Partial<Image> = {}, facts: Partial<ImageFacts> = {}): Image {
   const version = agent === null ? undefined : (parseVersion(agent) as Version);
   return {
     facts: {
-      ...wholeFacts,
+      ...diskFacts,
       agent:
         version === undefined ? null : { version, source: 'osbuilder.yaml', path: '/var/lib/osbuilder/osbuilder.yaml' },
       ...facts,
@@ -139,7 +119,7 @@ type Row = readonly [
   rule: string,
   runtimes: readonly Runtime[],
   images: readonly Image[],
-  /** `code severity path`, without the usual path. */
+  /** `code severity path`, without the usualPolicy path. */
   findings: readonly string[],
   parts?: { readonly policy?: Partial<Policy>; readonly onlyChanges?: boolean },
 ];
@@ -406,25 +386,11 @@ const rows: readonly Row[] = [
   ['strict', [runtime('3.5.0')], [image('3.4.0')], ['KC104 block'], { policy: { strict: true } }],
 ];
 
-function stateOf(runtimes: readonly Runtime[], images: readonly Image[], parts: Partial<State> = {}): State {
-  return {
-    runtimes,
-    images,
-    configurations: [],
-    unread: [],
-    manager: null,
-    onlyChanges: false,
-    sandboxes: null,
-    measured: [],
-    ...parts,
-  };
-}
-
 const order = ['ok', 'info', 'warn', 'block'];
 
 for (const [rule, runtimes, images, expected, { policy = {}, onlyChanges = false } = {}] of rows) {
   test(rule, () => {
-    const { findings, verdict } = judge(stateOf(runtimes, images, { onlyChanges }), { ...usual, ...policy });
+    const { findings, verdict } = judge(stateOf(runtimes, images, { onlyChanges }), { ...usualPolicy, ...policy });
     const told = findings.map(({ code, severity, affects }) =>
       `${code} ${severity} ${code === 'KC204' ? '' : affects.join(' ').replace(imagePath, '')}`.trim(),
     );
@@ -436,12 +402,12 @@ for (const [rule, runtimes, images, expected, { policy = {}, onlyChanges = false
 
 test('the verdict is the worst of all, wherever it stands', () => {
   const images = [image(null, {}, { path: '/a' }), image('1.0.0', {}, { path: '/b' }), image(null, {}, { path: '/c' })];
-  assert.is(judge(stateOf([runtime('3.4.0', declares)], images), usual).verdict, 'block');
+  assert.is(judge(stateOf([runtime('3.4.0', declares)], images), usualPolicy).verdict, 'block');
 });
 
 test('a finding has its facts with their sources, what would happen, and what to do', () => {
   const coming = incomingRuntime('3.5.0-1', { declares: '>=3.5.0' }, { replaces: '3.4.0-1' });
-  const [finding] = judge(stateOf([coming], [image('3.4.0')], { manager: 'apt' }), usual).findings;
+  const [finding] = judge(stateOf([coming], [image('3.4.0')], { manager: 'apt' }), usualPolicy).findings;
   assert.equal(finding, {
     code: 'KC101',
     severity: 'block',
@@ -461,7 +427,7 @@ test('a finding has its facts with their sources, what would happen, and what to
 
 test('the history names the calls that are missing, each with what makes it', () => {
   const coming = incomingRuntime('3.29.0-1', history, { replaces: '3.12.0-1' });
-  const [finding] = judge(stateOf([coming], [image('3.12.0')]), usual).findings;
+  const [finding] = judge(stateOf([coming], [image('3.12.0')]), usualPolicy).findings;
   assert.equal(finding, {
     code: 'KC103',
     severity: 'block',
@@ -484,20 +450,20 @@ test('the history names the calls that are missing, each with what makes it', ()
 });
 
 test('where nothing gets through, single calls are not listed', () => {
-  const [finding] = judge(stateOf([runtime('2.0.0', history)], [image('1.12.0')]), usual).findings;
+  const [finding] = judge(stateOf([runtime('2.0.0', history)], [image('1.12.0')]), usualPolicy).findings;
   assert.match(finding?.consequence ?? '', /^gRPC to ttRPC in 2\.0\.0/);
   assert.is(finding?.facts.length, 2);
 });
 
 test('a driver that may be refused: both of the same release settle it', () => {
-  const [finding] = judge(stateOf([runtime('3.12.0', history)], [image('3.29.0')]), usual).findings;
+  const [finding] = judge(stateOf([runtime('3.12.0', history)], [image('3.29.0')]), usualPolicy).findings;
   assert.is(finding?.title, 'names of drivers or device paths differ between runtime and agent');
   assert.match(finding?.consequence ?? '', /^the agent may refuse or misread: driver 9p, /);
   assert.match(finding?.remedy.text ?? '', /^install a guest image with an agent 3\.12\.0;/);
 });
 
 test('the rule that decides where the table ends is named, and the end is', () => {
-  const [finding] = judge(stateOf([runtime('4.1.0', history)], [image('4.2.0')]), usual).findings;
+  const [finding] = judge(stateOf([runtime('4.1.0', history)], [image('4.2.0')]), usualPolicy).findings;
   assert.is(
     finding?.consequence,
     'perhaps: nothing declares that agent 4.2.0 works with runtime 4.1.0, and the protocol history ends at 4.1',
@@ -506,7 +472,7 @@ test('the rule that decides where the table ends is named, and the end is', () =
 });
 
 test('an installed runtime is called so', () => {
-  const [finding] = judge(stateOf([runtime('3.4.0', declares)], [image('1.0.0')]), usual).findings;
+  const [finding] = judge(stateOf([runtime('3.4.0', declares)], [image('1.0.0')]), usualPolicy).findings;
   assert.is(finding?.title, 'the guest image does not fit the installed Kata runtime');
   assert.is(finding?.facts[0]?.label, 'installed');
 });
@@ -516,7 +482,7 @@ test('a missing image names the configurations that use it', () => {
     { path: '/etc/kata-containers/configuration.toml', prefix: null, language: null },
     { path: '/etc/kata-check.conf, line 3', prefix: null, language: null },
   ];
-  const [finding] = judge(stateOf([runtime('3.4.0')], [image(null, { usedBy }, absent)]), usual).findings;
+  const [finding] = judge(stateOf([runtime('3.4.0')], [image(null, { usedBy }, absent)]), usualPolicy).findings;
   assert.equal(
     finding?.facts.filter(({ label }) => label === 'used by').map(({ value }) => value),
     usedBy.map(({ path }) => path),
@@ -525,7 +491,7 @@ test('a missing image names the configurations that use it', () => {
 });
 
 test('a rule says what it does not know, and nothing of a declaration', () => {
-  const [finding] = judge(stateOf([incomingRuntime('3.5.0')], [image('3.4.0')]), usual).findings;
+  const [finding] = judge(stateOf([incomingRuntime('3.5.0')], [image('3.4.0')]), usualPolicy).findings;
   assert.is(finding?.consequence, 'perhaps: nothing declares that agent 3.4.0 works with runtime 3.5.0');
 });
 
@@ -550,7 +516,7 @@ const consequences: readonly [rule: string, image: Image, said: string][] = [
 
 for (const [rule, one, said] of consequences) {
   test(`why it is not known: ${rule}`, () => {
-    assert.is(judge(stateOf([runtime('3.4.0')], [one]), usual).findings[0]?.consequence, said);
+    assert.is(judge(stateOf([runtime('3.4.0')], [one]), usualPolicy).findings[0]?.consequence, said);
   });
 }
 
@@ -601,9 +567,9 @@ const commands: readonly [rule: string, runtime: Runtime, image: Image, commands
 
 for (const [rule, one, other, expected] of commands) {
   test(`commands for apt: ${rule}`, () => {
-    const [finding] = judge(stateOf([one], [other], { manager: 'apt' }), usual).findings;
+    const [finding] = judge(stateOf([one], [other], { manager: 'apt' }), usualPolicy).findings;
     assert.equal(finding?.remedy.commands, expected);
-    assert.equal(judge(stateOf([one], [other]), usual).findings[0]?.remedy.commands, []);
+    assert.equal(judge(stateOf([one], [other]), usualPolicy).findings[0]?.remedy.commands, []);
   });
 }
 
@@ -618,7 +584,7 @@ const words: readonly [rule: string, path: string, command: string][] = [
 
 for (const [rule, path, command] of words) {
   test(`a path in a command is one word of the shell: ${rule}`, () => {
-    const [finding] = judge(stateOf([runtime('3.4.0')], [image(null, {}, { path, ...corrupt })]), usual).findings;
+    const [finding] = judge(stateOf([runtime('3.4.0')], [image(null, {}, { path, ...corrupt })]), usualPolicy).findings;
     assert.equal(finding?.remedy.commands, [command]);
   });
 }
@@ -639,7 +605,7 @@ const drains: readonly [
 for (const [rule, isIncoming, sandboxes, expected] of drains) {
   test(rule, () => {
     const state = stateOf([{ ...runtime('3.4.0'), isIncoming }], [image('3.4.0')], { sandboxes });
-    const { findings } = judge(state, usual);
+    const { findings } = judge(state, usualPolicy);
     assert.equal(
       findings.map(({ code, severity }) => `${code} ${severity}`),
       expected,
@@ -674,7 +640,7 @@ for (const [rule, parts, expected] of measured) {
       problem: null,
       ...parts,
     };
-    const { findings } = judge(stateOf([runtime('3.4.0')], [image('3.4.0')], { measured: [one] }), usual);
+    const { findings } = judge(stateOf([runtime('3.4.0')], [image('3.4.0')], { measured: [one] }), usualPolicy);
     assert.equal(
       findings.map(({ code, severity }) => `${code} ${severity}`),
       expected,
@@ -715,7 +681,7 @@ const languages: readonly [
 
 for (const [rule, usedBy, runtimes, expected] of languages) {
   test(`languages: ${rule}`, () => {
-    const { findings, pairs } = judge(stateOf(runtimes, [image('1.0.0', { usedBy })]), usual);
+    const { findings, pairs } = judge(stateOf(runtimes, [image('1.0.0', { usedBy })]), usualPolicy);
     assert.equal(
       findings.map(({ code }) => code),
       expected,
@@ -734,7 +700,9 @@ test('pairs know what was found of them, and nothing of what was found beside', 
   const unread = [{ path: '/c.toml', message: '/c.toml, line 1, column 2: no' }];
   const state = stateOf([runtime('3.4.0', declares), runtime(null, unknownRequirement)], images, { sandboxes, unread });
   assert.equal(
-    judge(state, usual).pairs.map(({ image: { facts }, codes, verdict }) => `${facts.path} ${codes.join()} ${verdict}`),
+    judge(state, usualPolicy).pairs.map(
+      ({ image: { facts }, codes, verdict }) => `${facts.path} ${codes.join()} ${verdict}`,
+    ),
     [
       `${imagePath}  ok`,
       '/a KC203 warn',
@@ -748,12 +716,12 @@ test('pairs know what was found of them, and nothing of what was found beside', 
 
 test('a configuration that cannot be read is a finding with its place', () => {
   const unread = [{ path: '/c.toml', message: '/c.toml, line 1, column 2: no' }];
-  const [finding] = judge(stateOf([], [], { unread }), usual).findings;
+  const [finding] = judge(stateOf([], [], { unread }), usualPolicy).findings;
   assert.is(finding?.code, 'KC202');
   assert.equal(finding?.affects, ['/c.toml']);
   assert.match(finding?.consequence ?? '', /^\/c\.toml, line 1, column 2: no; /);
-  assert.equal(judge(stateOf([], [], { unread, onlyChanges: true }), usual).findings, []);
-  const changed = judge(stateOf([incomingRuntime('3.4.0', declares)], [], { unread, onlyChanges: true }), usual);
+  assert.equal(judge(stateOf([], [], { unread, onlyChanges: true }), usualPolicy).findings, []);
+  const changed = judge(stateOf([incomingRuntime('3.4.0', declares)], [], { unread, onlyChanges: true }), usualPolicy);
   assert.equal(
     changed.findings.map(({ code }) => code),
     ['KC202'],
@@ -772,14 +740,14 @@ test('what is masked is told, with the images that nobody else names', () => {
     maskedBy: '/etc/c.toml',
   };
   const state = stateOf([runtime('3.4.0')], [image('3.4.0')], { configurations: [configuration] });
-  const { findings, verdict } = judge(state, usual);
+  const { findings, verdict } = judge(state, usualPolicy);
   assert.equal(
     findings.map(({ code, severity, consequence }) => [code, severity, consequence]),
     [['KC303', 'info', `/etc/c.toml masks ${packagedConfig}, which names /hidden.img`]],
   );
   assert.is(verdict, 'info');
   const read = { ...configuration, maskedBy: null };
-  assert.equal(judge({ ...state, configurations: [read] }, usual).findings, []);
+  assert.equal(judge({ ...state, configurations: [read] }, usualPolicy).findings, []);
 });
 
 test('an extension image that is missing or broken is told as any other', () => {
@@ -787,7 +755,7 @@ test('an extension image that is missing or broken is told as any other', () => 
     [absent, 'KC203'],
     [corrupt, 'KC202'],
   ] as const) {
-    const { findings } = judge(stateOf([runtime('3.4.0')], [image(null, {}, { ...extension, ...facts })]), usual);
+    const { findings } = judge(stateOf([runtime('3.4.0')], [image(null, {}, { ...extension, ...facts })]), usualPolicy);
     assert.equal(
       findings.map((finding) => finding.code),
       [code],
@@ -809,7 +777,7 @@ test('a pair has the finding of its measured image, and only where its own confi
     measured: [{ ...one, image: both.facts.path }],
   });
   assert.equal(
-    judge(state, usual).pairs.map(({ runtime: { language }, codes }) => [language, codes]),
+    judge(state, usualPolicy).pairs.map(({ runtime: { language }, codes }) => [language, codes]),
     [
       ['go', ['KC106']],
       ['rust', []],

@@ -2,36 +2,22 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Report } from '../../src/check.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import { type Image, judge, type Runtime, type State } from '../../src/judge/judge.ts';
-import type { Policy } from '../../src/judge/policy.ts';
+import type { Image, Runtime } from '../../src/judge/judge.ts';
 import { type ImageFacts, readImage } from '../../src/read/image.ts';
 import { imagesJson, reportJson } from '../../src/report/json.ts';
 import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
 import { guestTree, makeExt, osbuilderYaml, summaryPath, temporaryFolder, writeTree } from '../images.ts';
+import { diskFacts, reportOf } from '../states.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the report as JSON');
-const policy: Policy = { mode: 'block', allow: new Set(), severity: new Map(), strict: false };
 const commit = '0123456789abcdef0123456789abcdef01234567';
 const configuration = '/usr/share/defaults/kata-containers/configuration.toml';
 
 const whole: ImageFacts = {
-  path: '/usr/share/kata-containers/kata-containers.img',
+  ...diskFacts,
   resolvedPath: '/usr/share/kata-containers/kata-ubuntu.image',
-  form: 'disk',
-  table: 'mbr',
-  dax: true,
-  partitions: 1,
-  partition: 1,
-  offset: 3145728,
-  filesystem: 'ext4',
-  compression: null,
   agent: { version: parseVersion(`3.4.0-rc1-${commit}`) as Version, source: 'osbuilder.yaml', path: summaryPath },
-  kind: 'guest',
-  unknown: null,
-  contradiction: null,
-  notes: [],
-  problem: null,
 };
 
 const broken: ImageFacts = {
@@ -72,21 +58,6 @@ const runtime = (parts: Partial<Runtime> = {}): Runtime => ({
   replaces: '3.4.0-1',
   ...parts,
 });
-
-function reportOf(runtimes: readonly Runtime[], images: readonly Image[], parts: Partial<State> = {}): Report {
-  const state: State = {
-    runtimes,
-    images,
-    configurations: [],
-    unread: [],
-    manager: null,
-    onlyChanges: false,
-    sandboxes: null,
-    measured: [],
-    ...parts,
-  };
-  return { state, warnings: [], ...judge(state, policy) };
-}
 
 // biome-ignore lint/suspicious/noExplicitAny: what a reader of the document sees
 type Document = any;

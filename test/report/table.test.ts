@@ -1,10 +1,11 @@
 import * as assert from 'uvu/assert';
 import type { Report } from '../../src/check.ts';
-import { type Configuration, type Image, judge, type Runtime, type State } from '../../src/judge/judge.ts';
+import type { Configuration, Image, Runtime } from '../../src/judge/judge.ts';
 import type { ImageFacts } from '../../src/read/image.ts';
 import { needsTable, noteText, remoteText, tableText, wrap } from '../../src/report/table.ts';
 import { reportText } from '../../src/report/text.ts';
 import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
+import { diskFacts, reportOf } from '../states.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the overview of a node');
@@ -30,22 +31,14 @@ function runtime(range: string, parts: Partial<Runtime> = {}): Runtime {
 }
 
 const whole: ImageFacts = {
+  ...diskFacts,
   path: '/x',
   resolvedPath: '/x',
-  form: 'disk',
   table: 'none',
   dax: false,
   partitions: 0,
   partition: null,
   offset: 0,
-  filesystem: 'ext4',
-  compression: null,
-  agent: null,
-  kind: 'guest',
-  unknown: null,
-  contradiction: null,
-  notes: [],
-  problem: null,
 };
 
 function image(path: string, agent: string | null, facts: Partial<ImageFacts> = {}, parts: Partial<Image> = {}): Image {
@@ -64,22 +57,6 @@ function image(path: string, agent: string | null, facts: Partial<ImageFacts> = 
     removedBy: null,
     ...parts,
   };
-}
-
-function reportOf(runtimes: readonly Runtime[], images: readonly Image[], parts: Partial<State> = {}): Report {
-  const state: State = {
-    runtimes,
-    images,
-    configurations: [],
-    unread: [],
-    manager: null,
-    onlyChanges: false,
-    sandboxes: null,
-    measured: [],
-    ...parts,
-  };
-  const policy = { mode: 'block', allow: new Set(), severity: new Map(), strict: false } as const;
-  return { state, warnings: [], ...judge(state, policy as never) };
 }
 
 const by = (path: string, language: 'go' | 'rust' | null = 'go'): Image['usedBy'][number] => ({

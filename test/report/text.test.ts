@@ -3,36 +3,20 @@ import * as assert from 'uvu/assert';
 import type { Report } from '../../src/check.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { codes, findingKinds } from '../../src/judge/findings.ts';
-import { type Image, judge, type Runtime, type State } from '../../src/judge/judge.ts';
-import type { Policy } from '../../src/judge/policy.ts';
+import type { Image, Runtime } from '../../src/judge/judge.ts';
 import { type ImageFacts, readImage } from '../../src/read/image.ts';
 import { explainText, imageText, overrideFor, reportText } from '../../src/report/text.ts';
 import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
 import { guestTree, makeExt, osbuilderYaml, summaryPath, temporaryFolder, writeTree } from '../images.ts';
+import { reportOf as anyReportOf, diskFacts, imagePath } from '../states.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the report as text');
-const usual: Policy = { mode: 'block', allow: new Set(), severity: new Map(), strict: false };
 const commit = '0123456789abcdef0123456789abcdef01234567';
-const imagePath = '/usr/share/kata-containers/kata-containers.img';
 
 const whole: ImageFacts = {
-  path: imagePath,
-  resolvedPath: imagePath,
-  form: 'disk',
-  table: 'mbr',
-  dax: true,
-  partitions: 1,
-  partition: 1,
-  offset: 3145728,
-  filesystem: 'ext4',
-  compression: null,
+  ...diskFacts,
   agent: { version: parseVersion('3.4.0') as Version, source: 'osbuilder.yaml', path: summaryPath },
-  kind: 'guest',
-  unknown: null,
-  contradiction: null,
-  notes: [],
-  problem: null,
 };
 
 const image = (facts: Partial<ImageFacts> = {}, parts: Partial<Image> = {}): Image => ({
@@ -59,25 +43,9 @@ const runtime = (range: string, parts: Partial<Runtime> = {}): Runtime => ({
   ...parts,
 });
 
-function reportOf(
-  runtimes: readonly Runtime[],
-  images: readonly Image[],
-  parts: Partial<State> = {},
-  policy: Partial<Policy> = {},
-): Report {
-  const state: State = {
-    runtimes,
-    images,
-    configurations: [],
-    unread: [],
-    manager: 'apt',
-    onlyChanges: true,
-    sandboxes: null,
-    measured: [],
-    ...parts,
-  };
-  return { state, warnings: [], ...judge(state, { ...usual, ...policy }) };
-}
+/** Of what apt is about to do. */
+const reportOf: typeof anyReportOf = (runtimes, images, parts, policy) =>
+  anyReportOf(runtimes, images, { manager: 'apt', onlyChanges: true, ...parts }, policy);
 
 const plain = { color: false, manager: 'apt' } as const;
 const byHand = { color: false, manager: null } as const;
