@@ -6,7 +6,7 @@ import { suite } from '../suite.ts';
 
 const test = suite('limits');
 const folder = join(import.meta.dirname, '../../src/read');
-const readers = [folder, join(folder, '../require')].flatMap((path) =>
+const readers = [folder, join(folder, '../archive')].flatMap((path) =>
   readdirSync(path)
     .filter((name) => name !== 'limits.ts')
     .map((name) => readFileSync(join(path, name), 'utf8')),
