@@ -5,6 +5,8 @@
 export interface Manager {
   /** As the message names it: `stopped apt`. */
   readonly name: string;
+  /** A finding can stop it; the others are only told. */
+  readonly canBeStopped: boolean;
   /** The way past one finding, for one run. */
   override(code: string): string;
   /** Brings these packages together; null where the files would have to be named. */
@@ -23,34 +25,44 @@ const line =
   (packages: readonly string[]): string =>
     [...words, ...packages].join(' ');
 
-const managers: readonly Manager[] = [
+export const managers: readonly Manager[] = [
   {
     name: 'apt',
+    canBeStopped: true,
     override: (code) => `apt -o KataCheck::Allow=${code} …`,
     install: line('apt-get', 'install'),
     hold: line('apt-mark', 'hold'),
   },
-  { name: 'dpkg', override: inEnvironment('dpkg'), install: () => null, hold: line('apt-mark', 'hold') },
+  {
+    name: 'dpkg',
+    canBeStopped: true,
+    override: inEnvironment('dpkg'),
+    install: () => null,
+    hold: line('apt-mark', 'hold'),
+  },
   // A plugin of dnf 4 sees no option of its own.
   {
     name: 'dnf',
+    canBeStopped: true,
     override: inEnvironment('dnf'),
     install: line('dnf', 'install'),
     hold: line('dnf', 'versionlock', 'add'),
   },
   {
     name: 'dnf5',
+    canBeStopped: true,
     override: (code) => `dnf5 --setvar=kata_check_allow=${code} …`,
     install: line('dnf5', 'install'),
     hold: line('dnf5', 'versionlock', 'add'),
   },
   {
     name: 'zypper',
+    canBeStopped: false,
     override: inEnvironment('zypper'),
     install: line('zypper', 'install'),
     hold: line('zypper', 'addlock'),
   },
-  { name: 'rpm', override: inEnvironment('rpm'), install: () => null, hold: () => null },
+  { name: 'rpm', canBeStopped: false, override: inEnvironment('rpm'), install: () => null, hold: () => null },
 ];
 
 /** Undefined by hand, and for what is no package manager. */

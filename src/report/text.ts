@@ -6,7 +6,7 @@
 import type { Report } from '../check.ts';
 import { type Fact, type Finding, type FindingKind, findingKind } from '../judge/findings.ts';
 import { imageFact, isAsMeasured, runtimeFact } from '../judge/judge.ts';
-import { managerOf } from '../judge/managers.ts';
+import { managerOf, managers } from '../judge/managers.ts';
 import type { ImageFacts } from '../read/image.ts';
 import { printable } from './printable.ts';
 import { needsTable, noteText, remoteText, tableText, width, wrap } from './table.ts';
@@ -168,15 +168,18 @@ export function imageText(image: ImageFacts): string {
 /** What `kata-check explain CODE` says. */
 export function explainText(kind: FindingKind): string {
   const wrap = (text: string): string => text.replace(/(.{1,76})(?: +|$)/g, '  $1\n');
+  const ways = [
+    `--allow ${kind.code}`,
+    ...managers.filter(({ canBeStopped }) => canBeStopped).map(({ override }) => override(kind.code)),
+    `allow[] = ${kind.code}  in /etc/kata-check.conf`,
+  ];
   return [
     `${kind.code}  ${kind.title}`,
     `  default: ${kind.severity}`,
     '',
     wrap(kind.meaning),
     wrap(kind.remedy),
-    `  To be warned instead of blocked:  --allow ${kind.code}`,
-    `                                    apt -o KataCheck::Allow=${kind.code} …`,
-    `                                    allow[] = ${kind.code}  in /etc/kata-check.conf`,
+    ...ways.map((way, index) => `${(index === 0 ? '  To be warned instead of blocked:' : '').padEnd(36)}${way}`),
     '',
   ].join('\n');
 }
