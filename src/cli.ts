@@ -357,7 +357,10 @@ async function runHook(context: Context): Promise<number> {
   const { host, positionals } = context;
   const [name, ...rest] = positionals;
   const hook = hooks.find((known) => known.name === name);
-  if (hook === undefined) throw new Usage(name === undefined ? 'which hook?' : `no hook for ${name}`);
+  if (hook === undefined) {
+    const names = hooks.map((known) => known.name).join(', ');
+    throw new Usage(`${name === undefined ? 'which hook?' : `no hook for ${name};`} one of ${names}`);
+  }
   const report = await answer(host, hook, rest, {
     color: isColored(host, context, 2),
     tell: (loaded, warnings) => tell(host, context, loaded, warnings),
