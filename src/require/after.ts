@@ -11,8 +11,7 @@ import { openPackage, type PackageFile } from '../archive/package.ts';
 import type { Request } from '../check.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { followedStatus } from '../host/rooted.ts';
-import type { Image, Measured, Runtime, State } from '../judge/judge.ts';
+import type { Image, Runtime, State } from '../judge/judge.ts';
 import { type Language, namesOf } from '../locate/configurations.ts';
 import {
   type ConfiguredImage,
@@ -22,13 +21,12 @@ import {
   runtimePrograms,
   usualImages,
 } from '../locate/installation.ts';
+import { measuredImages } from '../locate/measured.ts';
 import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
 import { type Declared, declares } from '../locate/provides.ts';
-import { rootHashBeside } from '../locate/root-hash.ts';
 import { askProgram, versionInFile } from '../locate/runtimes.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
-import { readImage, readMeasurement } from '../read/image.ts';
-import { parseVerityParameters } from '../read/verity.ts';
+import { readImage } from '../read/image.ts';
 import { parseVersion } from '../version.ts';
 import { concernsKata } from './relevance.ts';
 import { requirementOf } from './requirement.ts';
@@ -123,7 +121,14 @@ async function assembled(
       onlyChanges: request.transaction !== null,
       // Another root is another node, or none: what runs here is not its.
       sandboxes: request.root === '' ? runningSandboxes(node.host) : null,
-      measured: measuredImages(node.rooted, installation, request),
+      // By hand only. A package that comes in may bring the image, its configuration, or both. dpkg leaves a configuration that was changed
+      // on the node as it is, or asks; drop-ins and handlers of this node say which of them are read; and the hash partition is deep in a
+      // compressed payload: what will then be asked of which image is not certain, and this finding blocks. Where neither of the two
+      // changes, a transaction is not the place to tell of it.
+      measured:
+        request.transaction !== null || request.images.length > 0
+          ? []
+          : measuredImages(node.rooted, installation, request.deadline),
     },
     warnings: node.warnings,
   };
@@ -136,50 +141,6 @@ function configured(installation: Installation, request: Request): Pick<State, '
   // Nobody reads a masked one, so that its mistakes do no harm.
   const read = configurations.filter(({ maskedBy }) => maskedBy === null);
   return { configurations, unread: [...installation.unread, ...read.flatMap(({ unread }) => unread)] };
-}
-
-/**
- * By hand only. A package that comes in may bring the image, its configuration, or both. dpkg leaves a configuration that was changed
- * on the node as it is, or asks; drop-ins and handlers of this node say which of them are read; and the hash partition is deep in a
- * compressed payload: what will then be asked of which image is not certain, and this finding blocks. Where neither of the two changes,
- * a transaction is not the place to tell of it. A missing image is another finding.
- */
-function measuredImages(rooted: Host, installation: Installation, request: Request): Measured[] {
-  if (request.transaction !== null || request.images.length > 0) return [];
-  const options = { deadline: request.deadline };
-  const configured = installation.configurations.flatMap(({ path: configuration, images, maskedBy }) =>
-    (maskedBy === null ? images : []).flatMap(({ path: image, verity }): Measured[] => {
-      if (verity === null || kindAt(rooted, image) !== 'file') return [];
-      const parameters = parseVerityParameters(verity);
-      const known = { image, source: configuration, isConfigured: true };
-      if (parameters === undefined) return [{ ...known, expected: null, actual: null, problem: null }];
-      const { rootHash, problem } = readMeasurement(rooted, image, parameters, options);
-      return [{ ...known, expected: parameters.rootHash, actual: rootHash, problem }];
-    }),
-  );
-  // What no configuration asks of an image, the file beside it may still know.
-  const beside = installation.images.flatMap(({ path: image }): Measured[] => {
-    if (configured.some((known) => known.image === image) || kindAt(rooted, image) !== 'file') return [];
-    const file = rootHashBeside(rooted, image);
-    const parameters = file === undefined ? undefined : parseVerityParameters(file.text);
-    if (file === undefined || parameters === undefined) return [];
-    const { rootHash, problem } = readMeasurement(rooted, image, parameters, options);
-    // An image that is not measured fits a configuration that does not ask for it.
-    if (rootHash === null || problem !== null) return [];
-    return [
-      { image, source: file.path, isConfigured: false, expected: parameters.rootHash, actual: rootHash, problem },
-    ];
-  });
-  return [...configured, ...beside];
-}
-
-function kindAt(rooted: Host, path: string): string | undefined {
-  try {
-    return followedStatus(rooted, path)?.kind;
-  } catch (error) {
-    if (error instanceof Problem) return undefined;
-    throw error;
-  }
 }
 
 class Node {

@@ -1,0 +1,51 @@
+/**
+ * Which root hash is asked of which measured image, and which one the image has: by the configurations that are read, and, for an image of
+ * which none of them asks for one, by the file beside it.
+ */
+
+import { Problem } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { followedStatus } from '../host/rooted.ts';
+import type { Measured } from '../judge/judge.ts';
+import { readMeasurement } from '../read/image.ts';
+import { parseVerityParameters } from '../read/verity.ts';
+import type { Installation } from './installation.ts';
+import { rootHashBeside } from './root-hash.ts';
+
+/** `host` is rooted; `deadline` in milliseconds on its clock. A missing image is another finding. Throws Io. */
+export function measuredImages(host: Host, installation: Installation, deadline: number): Measured[] {
+  const options = { deadline };
+  const configured = installation.configurations.flatMap(({ path: configuration, images, maskedBy }) =>
+    (maskedBy === null ? images : []).flatMap(({ path: image, verity }): Measured[] => {
+      if (verity === null || kindAt(host, image) !== 'file') return [];
+      const parameters = parseVerityParameters(verity);
+      const known = { image, source: configuration, isConfigured: true };
+      if (parameters === undefined) return [{ ...known, expected: null, actual: null, problem: null }];
+      const { rootHash, problem } = readMeasurement(host, image, parameters, options);
+      return [{ ...known, expected: parameters.rootHash, actual: rootHash, problem }];
+    }),
+  );
+  // What no configuration asks of an image, the file beside it may still know.
+  const beside = installation.images.flatMap(({ path: image }): Measured[] => {
+    if (configured.some((known) => known.image === image) || kindAt(host, image) !== 'file') return [];
+    const file = rootHashBeside(host, image);
+    const parameters = file === undefined ? undefined : parseVerityParameters(file.text);
+    if (file === undefined || parameters === undefined) return [];
+    const { rootHash, problem } = readMeasurement(host, image, parameters, options);
+    // An image that is not measured fits a configuration that does not ask for it.
+    if (rootHash === null || problem !== null) return [];
+    return [
+      { image, source: file.path, isConfigured: false, expected: parameters.rootHash, actual: rootHash, problem },
+    ];
+  });
+  return [...configured, ...beside];
+}
+
+function kindAt(host: Host, path: string): string | undefined {
+  try {
+    return followedStatus(host, path)?.kind;
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
