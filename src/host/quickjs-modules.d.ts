@@ -78,17 +78,7 @@ declare module 'os' {
 
 /** packaging/native/native.c */
 declare module 'native' {
-  export interface Decompressor {
-    /** Returns how many bytes were taken and given, and 0 to go on, 1 at the end of a member, else an error. */
-    step(
-      input: ArrayBufferLike,
-      inputFrom: number,
-      inputTo: number,
-      output: ArrayBufferLike,
-      outputFrom: number,
-      outputTo: number,
-    ): [number, number, number];
-  }
+  export type Decompressor = import('./decompress.ts').Decompressor;
   /** Null where the system lacks libz or libzstd. */
   export function decompressor(form: 'gzip' | 'zstd'): Decompressor | null;
   /** Whether all bytes from..to of the buffer are zero. */
