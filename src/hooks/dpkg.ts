@@ -4,7 +4,7 @@
 
 import { readDebFields } from '../archive/deb.ts';
 import type { PackageFields } from '../archive/members.ts';
-import { Problem, Usage } from '../errors.ts';
+import { LimitExceeded, Problem, Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { rootedHost } from '../host/rooted.ts';
 import { runtimePrograms } from '../locate/installation.ts';
@@ -42,15 +42,12 @@ export interface DpkgCommand {
   /** Archives, or folders of them. */
   readonly operands: readonly string[];
   readonly isRecursive: boolean;
-  /** Of --root or --instdir, as it is written; null when there is none. */
-  readonly root: string | null;
 }
 
 /** `argv` with the program's name. dpkg's options end at the first argument that is none, or at `--`. */
 export function parseDpkgArguments(argv: readonly string[]): DpkgCommand {
   const pending = argv.slice(1);
   let isRecursive = false;
-  let root: string | null = null;
   while (pending[0]?.startsWith('-')) {
     const argument = pending.shift() ?? '';
     if (argument === '--') break;
@@ -62,12 +59,10 @@ export function parseDpkgArguments(argv: readonly string[]): DpkgCommand {
       if (value !== -1 && argument.endsWith('D')) pending.shift();
       continue;
     }
-    const [, name = '', equals, given = ''] = /^--([^=]*)(=?)(.*)$/s.exec(argument) ?? [];
-    const value = withValue.has(name) && equals === '' ? (pending.shift() ?? '') : given;
-    if (name === 'recursive') isRecursive = true;
-    if (name === 'root' || name === 'instdir') root = value;
+    if (withValue.has(argument.slice(2))) pending.shift();
+    if (argument === '--recursive') isRecursive = true;
   }
-  return { operands: pending, isRecursive, root };
+  return { operands: pending, isRecursive };
 }
 
 export interface Unpacking {
@@ -132,8 +127,9 @@ function canConcernKata(host: Host, root: string, archives: readonly string[]): 
 function archivesBelow(host: Host, folders: readonly string[]): string[] {
   const archives: string[] = [];
   const pending = folders.map((path) => ({ path, depth: 0 }));
-  for (let count = 0; pending.length > 0 && count < entryLimit; count += 1) {
-    const { path = '', depth = 0 } = pending.shift() ?? {};
+  for (let index = 0; index < pending.length; index += 1) {
+    if (index === entryLimit) throw new LimitExceeded(`more than ${entryLimit} files below ${folders.join(', ')}`);
+    const { path = '', depth = 0 } = pending[index] ?? {};
     // Through the kernel, which alone can follow the links of /proc.
     if (host.status(`${path}/.`) === undefined) {
       if (path.endsWith('.deb')) archives.push(path);
@@ -155,7 +151,7 @@ export async function dpkgTransaction(
   args: readonly string[],
   deadline: number,
 ): Promise<Transaction | null> {
-  const root = (host.environment('DPKG_ROOT') ?? '').replace(/\/+$/, '');
+  const root = rootOf(host);
   const base = { manager: 'dpkg', root, mode: null, allow: [] };
   if (args[0] === 'triggered') return { ...base, changes: [], isDone: true };
   if (args.length > 0) throw new Usage(`hook dpkg takes no argument but triggered: ${args[0]}`);
@@ -181,7 +177,7 @@ export async function preinstTransaction(
   if (args.length === 0)
     throw new Usage("hook preinst takes dpkg's own arguments: install or upgrade, and the versions");
   if (args[0] !== 'install' && args[0] !== 'upgrade') return null;
-  const root = (host.environment('DPKG_ROOT') ?? '').replace(/\/+$/, '');
+  const root = rootOf(host);
   const ancestors = ancestorsOf(host);
   const dpkg = ancestors.find(isDpkg);
   if (dpkg === undefined || hasToken(host, ancestors)) return null;
@@ -190,6 +186,11 @@ export async function preinstTransaction(
   if (unpacking === null || !unpacking.changes.some(({ name }) => name === own)) return null;
   const isPart = !unpacking.isWhole || isBelowFrontEnd(host);
   return { manager: 'dpkg', root, changes: unpacking.changes, mode: null, allow: [], isPart };
+}
+
+/** The one that is changed; "" for the real one. */
+function rootOf(host: Host): string {
+  return (host.environment('DPKG_ROOT') ?? '').replace(/\/+$/, '');
 }
 
 export function isDpkg({ command }: Ancestor): boolean {

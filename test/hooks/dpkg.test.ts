@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { LimitExceeded } from '../../src/errors.ts';
 import type { Ancestor } from '../../src/hooks/ancestors.ts';
 import { nameOfArchive, parseDpkgArguments, unpackedBy } from '../../src/hooks/dpkg.ts';
 import type { Host } from '../../src/host/host.ts';
@@ -13,45 +14,37 @@ const test = suite('what a running dpkg unpacks');
 const needs = ['dpkg-deb', 'dpkg-query', '/proc/self/stat'];
 const host = createNodeHost();
 
-const commands: readonly [
-  rule: string,
-  words: string,
-  operands: readonly string[],
-  isRecursive: boolean,
-  root: string | null,
-][] = [
-  ['-i and archives', '-i a.deb b.deb', ['a.deb', 'b.deb'], false, null],
+const commands: readonly [rule: string, words: string, operands: readonly string[], isRecursive: boolean][] = [
+  ['-i and archives', '-i a.deb b.deb', ['a.deb', 'b.deb'], false],
   [
     '--unpack, as apt calls it',
     '--status-fd 3 --no-triggers --unpack --auto-deconfigure --recursive /tmp/x',
     ['/tmp/x'],
     true,
-    null,
   ],
-  ['-R, alone and among letters', '-R -i /tmp/x', ['/tmp/x'], true, null],
-  ['letters in one word', '-iR /tmp/x', ['/tmp/x'], true, null],
-  ['-- ends the options', '-i -- -R', ['-R'], false, null],
-  ['an option behind an archive is none', '-i a.deb -R --root=/x', ['a.deb', '-R', '--root=/x'], false, null],
-  ['values behind =', '--root=/srv --log=/dev/null -i a.deb', ['a.deb'], false, '/srv'],
-  ['values in the next word', '--root /srv --admindir /x --log /dev/null -i a.deb', ['a.deb'], false, '/srv'],
-  ['--instdir is the root', '--instdir=/srv -i a.deb', ['a.deb'], false, '/srv'],
-  ['the last root counts', '--root=/a --instdir=/b -i a.deb', ['a.deb'], false, '/b'],
-  ['-D with its value', '-D2 -i a.deb', ['a.deb'], false, null],
-  ['-D, and its value behind it', '-D 2 -i a.deb', ['a.deb'], false, null],
-  ['the value of -D is no letter', '-D=R -i a.deb', ['a.deb'], false, null],
-  ['--force and its kin take none', '--force-all --no-force-x --refuse-y -i a.deb', ['a.deb'], false, null],
-  ['a hook that is given there', '--pre-invoke=x -R --post-invoke y -i a.deb', ['a.deb'], true, null],
-  ['--command-fd', '--command-fd 4', [], false, null],
-  ['nothing', '', [], false, null],
-  ['@ is the beginning of a name', '-i @list', ['@list'], false, null],
+  ['-R, alone and among letters', '-R -i /tmp/x', ['/tmp/x'], true],
+  ['letters in one word', '-iR /tmp/x', ['/tmp/x'], true],
+  ['-- ends the options', '-i -- -R', ['-R'], false],
+  ['an option behind an archive is none', '-i a.deb -R --root=/x', ['a.deb', '-R', '--root=/x'], false],
+  ['values behind =', '--root=/srv --log=/dev/null -i a.deb', ['a.deb'], false],
+  ['values in the next word', '--root /srv --admindir /x --log /dev/null -i a.deb', ['a.deb'], false],
+  ['--instdir takes a value', '--instdir=/srv -i a.deb', ['a.deb'], false],
+  ['roots are no archives', '--root=/a --instdir=/b -i a.deb', ['a.deb'], false],
+  ['-D with its value', '-D2 -i a.deb', ['a.deb'], false],
+  ['-D, and its value behind it', '-D 2 -i a.deb', ['a.deb'], false],
+  ['the value of -D is no letter', '-D=R -i a.deb', ['a.deb'], false],
+  ['--force and its kin take none', '--force-all --no-force-x --refuse-y -i a.deb', ['a.deb'], false],
+  ['a hook that is given there', '--pre-invoke=x -R --post-invoke y -i a.deb', ['a.deb'], true],
+  ['--command-fd', '--command-fd 4', [], false],
+  ['nothing', '', [], false],
+  ['@ is the beginning of a name', '-i @list', ['@list'], false],
 ];
 
-for (const [rule, words, operands, isRecursive, root] of commands) {
+for (const [rule, words, operands, isRecursive] of commands) {
   test(`arguments: ${rule}`, () =>
     assert.equal(parseDpkgArguments(['dpkg', ...words.split(' ').filter((word) => word !== '')]), {
       operands,
       isRecursive,
-      root,
     }));
 }
 
@@ -127,6 +120,18 @@ test(
   },
   { needs },
 );
+
+test('--recursive: folders that lead into each other without end are no answer, and none that is cut short', async () => {
+  const tree = writeTree(temporaryFolder(), { 'x.txt': 'x' });
+  for (const name of ['round', 'and-round']) symlinkSync('.', join(tree, name));
+  symlinkSync(runtime, join(tree, 'a.deb'));
+  try {
+    await unpackedBy(called('-iR', tree), dpkg, root, late());
+    assert.unreachable('it gave an answer');
+  } catch (error) {
+    assert.instance(error, LimitExceeded, `${error}`);
+  }
+});
 
 test(
   'many archives that have nothing to do with Kata, on a node without it, are not opened',
