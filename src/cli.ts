@@ -7,7 +7,7 @@
 
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from 'citty';
 import { check, type Request } from './check.ts';
-import { type Config, describeConfig, environmentOverride, type Loaded, loadConfig, type Override } from './config.ts';
+import { describeConfig, environmentOverride, type Loaded, loadConfig, type Override } from './config.ts';
 import { Problem, Usage } from './errors.ts';
 import { answer, firstDeadline, grace, hooks } from './hook.ts';
 import type { Host } from './host/host.ts';
@@ -312,7 +312,10 @@ async function runCheck(context: Context): Promise<number> {
     given === undefined ? loadConfig(rooted, undefined, overrides) : loadConfig(host, absolute(host, given), overrides);
   if (loaded.mistakes.length > 0) throw new Usage(loaded.mistakes.join('; '));
   const { config } = loaded;
-  if (config.mode.value === 'off') return switchedOff(context, config);
+  if (config.mode.value === 'off') {
+    tellOff(context, config.mode.from);
+    return exitStatus.goAhead;
+  }
   const deadline = host.now() + config.deadline.value * 1000;
   host.endAt(deadline + grace, exitStatus.failure);
   const paths = positionals.map((path) => absolute(host, path));
@@ -334,9 +337,8 @@ async function runCheck(context: Context): Promise<number> {
   return status;
 }
 
-function switchedOff({ host, flags }: Context, config: Config): number {
-  if (flags.has('verbose')) host.write(2, `kata-check: does nothing: mode = off  (${config.mode.from})\n`);
-  return exitStatus.goAhead;
+function tellOff({ host, flags }: Context, from: string): void {
+  if (flags.has('verbose')) host.write(2, `kata-check: does nothing: mode = off  (${from})\n`);
 }
 
 async function runImage(context: Context): Promise<number> {
@@ -364,6 +366,7 @@ async function runHook(context: Context): Promise<number> {
   const report = await answer(host, hook, rest, {
     color: isColored(host, context, 2),
     tell: (loaded, warnings) => tell(host, context, loaded, warnings),
+    tellOff: (from) => tellOff(context, from),
     statusOf: (report) => (report === 'failure' ? exitStatus.failure : statusFor(report.verdict, report.findings)),
   });
   return report === null ? exitStatus.goAhead : statusFor(report.verdict, report.findings);

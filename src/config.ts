@@ -62,11 +62,19 @@ export interface Override {
   readonly strict?: boolean;
 }
 
+/** `KC101, KC301`. */
+export function codesIn(text: string): string[] {
+  return text
+    .split(',')
+    .map((code) => code.trim())
+    .filter((code) => code !== '');
+}
+
 export function environmentOverride(host: Host): Override {
   return {
     from: 'the environment',
     mode: host.environment('KATA_CHECK_MODE') || undefined,
-    allow: (host.environment('KATA_CHECK_ALLOW') ?? '').split(',').filter((code) => code !== ''),
+    allow: codesIn(host.environment('KATA_CHECK_ALLOW') ?? ''),
   };
 }
 

@@ -16,7 +16,7 @@ import { leaveToken } from './hooks/token.ts';
 import { isForZypperAlone, zypperCommits } from './hooks/zypper.ts';
 import type { Host } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
-import { type Judgement, judge, type State } from './judge/judge.ts';
+import { changesBoth, type Judgement, judge, type State } from './judge/judge.ts';
 import { printable } from './report/printable.ts';
 import { recordStop } from './report/record.ts';
 import { reportText } from './report/text.ts';
@@ -34,6 +34,8 @@ const longestCommit = 24 * 60 * 60 * 1000;
 export interface Voice {
   readonly color: boolean;
   tell(loaded: Loaded, warnings: readonly string[]): void;
+  /** It is switched off, and by whom. */
+  tellOff(from: string): void;
   /** The exit status for a report, and for a run that did not end by itself. */
   statusOf(report: Report | 'failure'): number;
 }
@@ -74,8 +76,7 @@ export const hooks: readonly Hook[] = [
     takes: 'install|upgrade [VERSION…]',
     transaction: preinstTransaction,
     // To refuse the one of two that are to change together makes the mismatch: dpkg goes on with the other.
-    mayStop: ({ runtimes, images }) =>
-      !(runtimes.some(({ isIncoming }) => isIncoming) && images.some(({ incoming }) => incoming !== null)),
+    mayStop: (state) => !changesBoth(state),
     goOn: dpkgGoesOn,
     unchanged: 'This package is left as it was.',
   },
@@ -106,7 +107,11 @@ export const hooks: readonly Hook[] = [
 /** Null when there was nothing to judge. Throws as the hook's `transaction`, and as `check`. */
 export async function answer(host: Host, hook: Hook, args: readonly string[], voice: Voice): Promise<Report | null> {
   if (args.length > 0 && hook.takes === undefined) throw new Usage(`hook ${hook.name} takes no argument: ${args[0]}`);
-  if (host.environment('KATA_CHECK_MODE') === 'off') return null;
+  const { from, mode } = environmentOverride(host);
+  if (mode === 'off') {
+    voice.tellOff(from);
+    return null;
+  }
   const start = host.now();
   host.endAt(start + firstDeadline + grace, voice.statusOf('failure'));
   if ('transaction' in hook) {
@@ -160,7 +165,10 @@ async function judged(
   };
   const loaded = loadConfig(rooted, undefined, [environmentOverride(host), given]);
   const { mode } = loaded.config;
-  if (mode.value === 'off') return null;
+  if (mode.value === 'off') {
+    voice.tellOff(mode.from);
+    return null;
+  }
   const onlyWarns = hook.onlyWarns === true || transaction.isPart === true || isDone;
   const config =
     onlyWarns && mode.value === 'block'

@@ -1,7 +1,15 @@
 import { chmodSync, chownSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Config, describeConfig, type Loaded, loadConfig, type Override, policyOf } from '../src/config.ts';
+import {
+  type Config,
+  codesIn,
+  describeConfig,
+  type Loaded,
+  loadConfig,
+  type Override,
+  policyOf,
+} from '../src/config.ts';
 import { Io, Usage } from '../src/errors.ts';
 import type { Host } from '../src/host/host.ts';
 import { createNodeHost } from '../src/host/node.ts';
@@ -444,3 +452,7 @@ for (const [rule, mode, owner, isUsed] of untrusted) {
     { needs: ['root'] },
   );
 }
+
+test('a list of codes, with blanks and nothing in it', () => {
+  assert.equal(codesIn(' KC101, KC103,,'), ['KC101', 'KC103']);
+});

@@ -9,6 +9,7 @@
  * The configuration may hold passwords: only the keys named here are looked at, and none of it is ever shown.
  */
 
+import { codesIn } from '../config.ts';
 import { Corrupt, Unsupported, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
@@ -76,10 +77,7 @@ export function parseAptHook(input: string): Transaction {
     changes,
     mode: values(header, 'KataCheck::Mode').at(-1) ?? null,
     // `-o KataCheck::Allow=KC101,KC301` and the list form `-o KataCheck::Allow::=KC101`.
-    allow: [...values(header, 'KataCheck::Allow'), ...values(header, 'KataCheck::Allow::')]
-      .flatMap((value) => value.split(','))
-      .map((code) => code.trim())
-      .filter((code) => code !== ''),
+    allow: [...values(header, 'KataCheck::Allow'), ...values(header, 'KataCheck::Allow::')].flatMap(codesIn),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * What dnf 4 and dnf 5 tell: a row for each package that comes in or goes out, so that an upgrade is two of them. Here they become
- * changes. And what both say in the same way: the root, and what is a list of codes.
+ * changes. And what both say in the same way: the root.
  */
 
 import type { Host } from '../host/host.ts';
@@ -56,14 +56,6 @@ function withoutEpochZero(evr: string): string {
 /** `/` is the real root, "" here. */
 export function rootOf(installroot: string): string {
   return installroot.replace(/\/+$/, '');
-}
-
-/** `KC101,KC301`. */
-export function codesIn(text: string): string[] {
-  return text
-    .split(',')
-    .map((code) => code.trim())
-    .filter((code) => code !== '');
 }
 
 /** Null when the root is still to be made: nothing of Kata is there. */

@@ -9,14 +9,12 @@
  * in `CACHEDIR/REPOSITORY-HASH/packages`, or, of a repository on this machine, below its baseurl.
  */
 
+import { codesIn } from '../config.ts';
 import { Corrupt, Io, Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
-import type { Transaction } from '../require/transaction.ts';
-import { belowARoot, changesOf, codesIn, type Row, rootOf } from './changes.ts';
-
-/** Of all replies together, in bytes. A transaction of 6,000 packages is told in 2 MB. */
-const inputLimit = 64 * 1024 * 1024;
+import { inputLimit, type Transaction } from '../require/transaction.ts';
+import { belowARoot, changesOf, type Row, rootOf } from './changes.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

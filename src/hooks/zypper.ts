@@ -13,11 +13,9 @@
 import type { Report } from '../check.ts';
 import { Corrupt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import { changesBoth } from '../judge/judge.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
-import type { PackageChange, Transaction } from '../require/transaction.ts';
-
-/** Of all frames together, in bytes. Each package takes some 100, twice. */
-const inputLimit = 64 * 1024 * 1024;
+import { inputLimit, type PackageChange, type Transaction } from '../require/transaction.ts';
 
 export interface Frame {
   readonly command: string;
@@ -102,7 +100,5 @@ export async function* zypperCommits(host: Host): AsyncGenerator<Transaction> {
  * new and the other one old.
  */
 export function isForZypperAlone({ state, findings }: Report): boolean {
-  const areBoth =
-    state.runtimes.some(({ isIncoming }) => isIncoming) && state.images.some(({ incoming }) => incoming !== null);
-  return areBoth && !findings.some(({ code }) => code.startsWith('KC10'));
+  return changesBoth(state) && !findings.some(({ code }) => code.startsWith('KC10'));
 }

@@ -377,6 +377,11 @@ function readsAs(runtime: Runtime, { prefix, language }: User): boolean {
   return fits(prefix, runtime.prefix) && fits(language, runtime.language);
 }
 
+/** Runtime and guest image change together. */
+export function changesBoth({ runtimes, images }: State): boolean {
+  return runtimes.some(({ isIncoming }) => isIncoming) && images.some(({ incoming }) => incoming !== null);
+}
+
 /** Of two prefixes, or two languages: what is not known is any. */
 export function fits(one: string | null, other: string | null): boolean {
   return one === null || other === null || one === other;

@@ -152,3 +152,24 @@ for (const form of forms) {
     form,
   );
 }
+
+for (const form of forms) {
+  test(
+    `${form.name}: switched off, it says so when it is asked to`,
+    () => {
+      const input = aptInput([runtime], ['KataCheck::Mode=off']);
+      const byOption = kataCheck(form, ['hook', 'apt', '--verbose'], { input });
+      assert.equal(
+        [byOption.status, byOption.stderr],
+        [0, 'kata-check: does nothing: mode = off  (the options of apt)\n'],
+      );
+      const env = { KATA_CHECK_MODE: 'off' };
+      const byEnvironment = kataCheck(form, ['hook', 'apt', '--verbose'], { input, env });
+      assert.equal(
+        [byEnvironment.status, byEnvironment.stderr],
+        [0, 'kata-check: does nothing: mode = off  (the environment)\n'],
+      );
+    },
+    { needs: form.needs },
+  );
+}

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { changesOf, codesIn, type Row, rootOf } from '../../src/hooks/changes.ts';
+import { changesOf, type Row, rootOf } from '../../src/hooks/changes.ts';
 import type { PackageChange } from '../../src/require/transaction.ts';
 import { suite } from '../suite.ts';
 
@@ -65,8 +65,7 @@ test('the archive and what it declares come along', () => {
   assert.equal(only?.declared, { agentRequires: '>=3.4.0 <4.0.0', agentVersion: null });
 });
 
-test('roots and lists of codes', () => {
+test('the real root has no name', () => {
   assert.is(rootOf('/'), '');
   assert.is(rootOf('/srv/root//'), '/srv/root');
-  assert.equal(codesIn(' KC101, KC103,,'), ['KC101', 'KC103']);
 });
