@@ -5,7 +5,7 @@
  */
 
 import { writeFileSync } from 'node:fs';
-import { compareProtocols, consequenceOf, protocolOf } from '../src/judge/protocol.ts';
+import { compareProtocols, consequenceOf, protocolOf } from '../src/protocol/compare.ts';
 import { parseVersion } from '../src/version.ts';
 
 const releases = [

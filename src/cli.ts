@@ -6,21 +6,22 @@
  */
 
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from 'citty';
-import { check, type Request } from './check.ts';
+import { check } from './check.ts';
 import { describeConfig, environmentOverride, type Loaded, loadConfig, type Override } from './config.ts';
 import { Problem, Usage } from './errors.ts';
 import { answer, firstDeadline, grace, hooks } from './hook.ts';
 import type { Host } from './host/host.ts';
 import { resolvePath, rootedHost } from './host/rooted.ts';
 import { codes, findingKinds } from './judge/findings.ts';
-import { whyNotCovered } from './judge/protocol.ts';
+import { whyNotCovered } from './protocol/compare.ts';
 import { readImage } from './read/image.ts';
 import { type CompletedCommand, completionScript, shells } from './report/completion.ts';
 import { imagesJson, reportJson } from './report/json.ts';
 import { printable } from './report/printable.ts';
 import { protocolJson, protocolText } from './report/protocol.ts';
 import { explainText, imageText, reportText } from './report/text.ts';
-import { packageFiles } from './require/files.ts';
+import { packageFiles } from './state/package-files.ts';
+import type { Request } from './state/request.ts';
 import { parseRange, parseVersion, type Version } from './version.ts';
 
 export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undetermined: 11 } as const;
@@ -124,7 +125,7 @@ interface Command {
 
 /** What only one of the forms has, and loads when it is asked for. */
 export interface Extras {
-  readonly protoCompare?: () => Promise<typeof import('./proto/compare.ts')>;
+  readonly protoCompare?: () => Promise<typeof import('./protocol/proto-compare.ts')>;
 }
 
 interface Context extends Parsed {

@@ -8,7 +8,8 @@ import { Io, NotFound, Problem, Usage } from './errors.ts';
 import type { Host } from './host/host.ts';
 import { resolvePath } from './host/rooted.ts';
 import { codes, type Severity, severities } from './judge/findings.ts';
-import { type Policy, parseRule, type Rule } from './judge/policy.ts';
+import type { Policy } from './judge/policy.ts';
+import { parseRule, type Rule } from './state/rule.ts';
 import { parseRange, type VersionRange } from './version.ts';
 
 export interface Origin<T> {

@@ -3,7 +3,7 @@
  * for it to say; the judging is the same for all. A hook never prompts, never changes a package and always ends.
  */
 
-import { check, type Report, type Request } from './check.ts';
+import { check, type Report } from './check.ts';
 import { environmentOverride, type Loaded, loadConfig, type Override, policyOf } from './config.ts';
 import { LimitExceeded, Usage } from './errors.ts';
 import { ancestorsOf, callerOf } from './hooks/ancestors.ts';
@@ -16,11 +16,13 @@ import { leaveToken } from './hooks/token.ts';
 import { isForZypperAlone, zypperCommits } from './hooks/zypper.ts';
 import type { Host } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
-import { changesBoth, type Judgement, judge, type State } from './judge/judge.ts';
+import { type Judgement, judge } from './judge/judge.ts';
 import { printable } from './report/printable.ts';
 import { recordStop } from './report/record.ts';
 import { reportText } from './report/text.ts';
-import type { Transaction } from './require/transaction.ts';
+import { changesBoth, type State } from './state/node.ts';
+import type { Request } from './state/request.ts';
+import type { Transaction } from './state/transaction.ts';
 
 /** Before the configuration is read, in milliseconds: as the configuration's own default. */
 export const firstDeadline = 20_000;

@@ -1,9 +1,10 @@
 /** What the judge is given and gives, for tests of it and of the reports. */
 
 import type { Report } from '../src/check.ts';
-import { type Image, judge, type Runtime, type State } from '../src/judge/judge.ts';
+import { judge } from '../src/judge/judge.ts';
 import type { Policy } from '../src/judge/policy.ts';
 import type { ImageFacts } from '../src/read/image.ts';
+import type { Image, Runtime, State } from '../src/state/node.ts';
 
 export const imagePath = '/usr/share/kata-containers/kata-containers.img';
 

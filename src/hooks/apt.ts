@@ -13,7 +13,7 @@ import { codesIn } from '../config.ts';
 import { Corrupt, Unsupported, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
-import { inputLimit, type PackageChange, type Transaction } from '../require/transaction.ts';
+import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 import { nameOfArchive } from './dpkg.ts';
 
 /** Whether one of the keys that are looked at, KataCheck::… and DPkg::Options, can stand in this line: asked thousands of times. */

@@ -5,7 +5,7 @@
 
 import type { Host } from '../host/host.ts';
 import { declaredByProvides } from '../locate/provides.ts';
-import type { PackageChange, Transaction } from '../require/transaction.ts';
+import type { PackageChange, Transaction } from '../state/transaction.ts';
 
 export interface Row {
   readonly direction: 'in' | 'out';

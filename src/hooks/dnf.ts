@@ -13,7 +13,7 @@
 import { Corrupt } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
 import { latin1, utf8 } from '../read/bytes.ts';
-import { inputLimit, type Transaction } from '../require/transaction.ts';
+import { inputLimit, type Transaction } from '../state/transaction.ts';
 import { belowARoot, changesOf, type Row, rootOf } from './changes.ts';
 
 const what = "dnf's transaction";

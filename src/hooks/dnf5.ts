@@ -13,7 +13,7 @@ import { codesIn } from '../config.ts';
 import { Corrupt, Io, Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
-import { inputLimit, type Transaction } from '../require/transaction.ts';
+import { inputLimit, type Transaction } from '../state/transaction.ts';
 import { belowARoot, changesOf, type Row, rootOf } from './changes.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -9,7 +9,7 @@ import type { Host } from '../host/host.ts';
 import { rootedHost } from '../host/rooted.ts';
 import { runtimePrograms } from '../locate/installation.ts';
 import { installedPackages } from '../locate/packages.ts';
-import type { PackageChange, Transaction } from '../require/transaction.ts';
+import type { PackageChange, Transaction } from '../state/transaction.ts';
 import { type Ancestor, ancestorsOf, argumentsOf, pathOf } from './ancestors.ts';
 import { hasToken } from './token.ts';
 

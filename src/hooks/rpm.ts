@@ -6,7 +6,7 @@
 import { openPackage } from '../archive/package.ts';
 import { Problem, Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import type { PackageChange, Transaction } from '../require/transaction.ts';
+import type { PackageChange, Transaction } from '../state/transaction.ts';
 import { type Ancestor, ancestorsOf, argumentsOf, pathOf } from './ancestors.ts';
 import { hasToken } from './token.ts';
 

@@ -13,9 +13,9 @@
 import type { Report } from '../check.ts';
 import { Corrupt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { changesBoth } from '../judge/judge.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
-import { inputLimit, type PackageChange, type Transaction } from '../require/transaction.ts';
+import { changesBoth } from '../state/node.ts';
+import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 
 export interface Frame {
   readonly command: string;

@@ -14,19 +14,14 @@
  * Drop-ins: every file of config.d beside the configuration, its links followed; in the order of their names, later ones win.
  */
 
-import { parse, type TomlTable, type TomlValue } from 'smol-toml';
+import type { TomlTable, TomlValue } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus, resolvePath } from '../host/rooted.ts';
-import type { NamedConfiguration } from './handlers.ts';
+import { isTable, merged, readToml, type Unread, withoutOtherKeys } from './toml.ts';
 
-/** A configuration of Kata has 20 to 40 kB. */
-const configurationLimit = 1024 * 1024;
 /** kata-deploy writes up to three for a handler. */
 const dropInLimit = 1000;
-/** Kata's own have three: hypervisor, qemu, key. What is deeper is replaced as a whole. */
-const mergeDepth = 16;
-
 export type Language = 'go' | 'rust';
 
 /** The runtimes below one prefix that are written in one language; null for any. */
@@ -42,11 +37,11 @@ export interface NamedImage {
   readonly verity: string | null;
 }
 
-/** A file that could not be read, whole or in part. */
-export interface Unread {
+export interface NamedConfiguration {
   readonly path: string;
-  /** With the path and, where it is known, line and column. */
-  readonly message: string;
+  /** As "containerd, handler kata-qemu". */
+  readonly by: string;
+  readonly reader: Reader;
 }
 
 export interface Configuration {
@@ -290,7 +285,7 @@ function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
   }
   for (const file of dropIns.slice(0, dropInLimit)) {
     const dropIn = readToml(host, file, unread, withoutOtherKeys);
-    if (dropIn !== undefined) document = merged(document, dropIn, mergeDepth);
+    if (dropIn !== undefined) document = merged(document, dropIn);
   }
   return { dropIns, ...imagesOf(document), unread };
 }
@@ -302,123 +297,6 @@ function statusKind(host: Host, path: string): string | undefined {
     if (error instanceof Problem) return undefined;
     throw error;
   }
-}
-
-/** Undefined, and told in `unread`, when it cannot be read. */
-export function readToml(host: Host, path: string, unread: Unread[], shorten = withoutComments): TomlTable | undefined {
-  try {
-    const text = host.readText(path, configurationLimit);
-    // In a string of several lines a line can look like anything.
-    if (text.includes('"""') || text.includes("'''")) return parse(text);
-    return parsed(shorten(text)) ?? parse(withoutComments(text));
-  } catch (error) {
-    unread.push({ path, message: problemIn(error, path) });
-    return undefined;
-  }
-}
-
-/** Undefined when there is a mistake: which, and where, the whole text tells. */
-function parsed(text: string): TomlTable | undefined {
-  try {
-    return parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Most of a configuration of Kata is comments, and the parser looks at each character. Lines and columns of the rest stay what they are.
- */
-function withoutComments(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => (isComment(line) ? '' : line))
-    .join('\n');
-}
-
-function isComment(line: string): boolean {
-  return line.startsWith('#') || ((line.startsWith(' ') || line.startsWith('\t')) && /^[ \t]+#/.test(line));
-}
-
-/** Those of [hypervisor.NAME] that are looked at. */
-const keysOfImages: ReadonlySet<string> = new Set([
-  'image',
-  'initrd',
-  'igvm',
-  'kernel',
-  'kernel_params',
-  'kernel_verity_params',
-  'guest_extension_images',
-  'path',
-  'verity_params',
-]);
-
-/**
- * What is left are tables, what belongs to an image, and all that is not as plain as can be: in that the parser may find fault. Where a
- * name is given twice, as two keys or as a key and a table, nothing is left out: that is a mistake, or not, for the parser to say.
- */
-function withoutOtherKeys(text: string): string {
-  const lines: string[] = [];
-  const tables = new Set<string>();
-  const others = new Set<string>();
-  let keys = new Set<string>();
-  for (const line of text.split('\n')) {
-    if (line === '' || isComment(line)) {
-      lines.push('');
-      continue;
-    }
-    const equals = line.indexOf('=');
-    const key = line.slice(0, Math.max(0, equals)).trim();
-    const isBare = /^[A-Za-z0-9_-]+$/.test(key);
-    if (isBare) {
-      if (keys.has(key) || tables.has(key)) return withoutComments(text);
-      keys.add(key);
-      if (!keysOfImages.has(key) && isPlain(line.slice(equals + 1).trim())) {
-        others.add(key);
-        lines.push('');
-        continue;
-      }
-    } else {
-      // A table, a key with dots or in quotes, or a line of a list.
-      if (line.trimStart().startsWith('[')) keys = new Set();
-      for (const name of line.match(/[A-Za-z0-9_-]+/g) ?? []) {
-        if (others.has(name)) return withoutComments(text);
-        tables.add(name);
-      }
-    }
-    // In a list of several lines an assignment is a mistake.
-    if (line.split('[').length !== line.split(']').length) return withoutComments(text);
-    lines.push(line);
-  }
-  return lines.join('\n');
-}
-
-/** A value in which there is nothing to be wrong. */
-function isPlain(value: string): boolean {
-  return (
-    value === 'true' ||
-    value === 'false' ||
-    value === '[]' ||
-    /^(?:0|[1-9][0-9]{0,14})$/.test(value) ||
-    /^"[^"\\\u0000-\u001f\u007f]*"$/.test(value)
-  );
-}
-
-function problemIn(error: unknown, path: string): string {
-  if (error instanceof Problem) return error.message;
-  const { line, column, message } = error as { line?: number; column?: number; message: string };
-  const [reason = message] = message.replace(/^Invalid TOML document: /, '').split('\n');
-  return line === undefined ? `${path}: ${reason}` : `${path}, line ${line}, column ${column ?? 1}: ${reason}`;
-}
-
-/** Tables key by key; everything else, arrays too, is replaced. */
-function merged(base: TomlTable, over: TomlTable, depth: number): TomlTable {
-  const entries = new Map<string, TomlValue>(Object.entries(base));
-  for (const [key, value] of Object.entries(over)) {
-    const known = entries.get(key);
-    entries.set(key, depth > 0 && isTable(known) && isTable(value) ? merged(known, value, depth - 1) : value);
-  }
-  return Object.fromEntries(entries);
 }
 
 /** IBM Secure Execution boots kernel and initrd as one encrypted file, which is named as the kernel. */
@@ -458,8 +336,4 @@ function verityOf({ kernel_verity_params: parameters, kernel_params: kernel }: T
       ?.replace(/^[^=]*=/, '');
   const hash = last('hash');
   return last('scheme') === 'dm-verity' && hash !== undefined ? `root_hash=${hash}` : parameters;
-}
-
-export function isTable(value: unknown): value is TomlTable {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

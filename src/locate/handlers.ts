@@ -13,22 +13,8 @@ import type { TomlTable } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
-import {
-  confidential,
-  endOfLinks,
-  isTable,
-  languageOfName,
-  type Reader,
-  readToml,
-  type Unread,
-} from './configurations.ts';
-
-export interface NamedConfiguration {
-  readonly path: string;
-  /** As "containerd, handler kata-qemu". */
-  readonly by: string;
-  readonly reader: Reader;
-}
+import { confidential, endOfLinks, languageOfName, type NamedConfiguration, type Reader } from './configurations.ts';
+import { isTable, readToml, type Unread } from './toml.ts';
 
 export interface Named {
   readonly configurations: readonly NamedConfiguration[];

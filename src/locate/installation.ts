@@ -13,9 +13,9 @@ import {
   type Language,
   locateConfigurations,
   type NamedImage,
-  type Unread,
 } from './configurations.ts';
 import { namedConfigurations, scriptIn, wrappedProgram } from './handlers.ts';
+import type { Unread } from './toml.ts';
 
 export interface Program {
   readonly path: string;

@@ -6,9 +6,9 @@
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
-import type { Measured } from '../judge/judge.ts';
 import { readMeasurement } from '../read/image.ts';
 import { parseVerityParameters } from '../read/verity.ts';
+import type { Measured } from '../state/node.ts';
 import type { Installation } from './installation.ts';
 import { rootHashBeside } from './root-hash.ts';
 

@@ -3,8 +3,8 @@
  */
 
 import type { Report } from '../check.ts';
-import type { Image, Runtime } from '../judge/judge.ts';
 import type { ImageFacts } from '../read/image.ts';
+import type { Image, Runtime } from '../state/node.ts';
 import { printable, printableJson } from './printable.ts';
 import { overrideFor } from './text.ts';
 

@@ -1,18 +1,8 @@
 /** What `kata-check protocol` says of the history, and of two releases in it: as text of 80 columns, and as JSON. */
 
 import { findingKind, type Severity } from '../judge/findings.ts';
-import {
-  type Change,
-  compareProtocols,
-  consequenceOf,
-  firstRelease,
-  isBreak,
-  lastMinor,
-  protocolOf,
-  type Step,
-  steps,
-  stepsBetween,
-} from '../judge/protocol.ts';
+import { compareProtocols, consequenceOf, protocolOf, stepsBetween } from '../protocol/compare.ts';
+import { type Change, firstRelease, isBreak, lastMinor, type Step, steps } from '../protocol/history.ts';
 import { compareVersions, type Version } from '../version.ts';
 import { document, schema } from './json.ts';
 

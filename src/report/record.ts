@@ -7,7 +7,7 @@ import type { Report } from '../check.ts';
 import { Problem } from '../errors.ts';
 import { stateFolder } from '../hooks/token.ts';
 import type { Host } from '../host/host.ts';
-import type { Transaction } from '../require/transaction.ts';
+import type { Transaction } from '../state/transaction.ts';
 import { document, reportJson } from './json.ts';
 import { printable } from './printable.ts';
 

@@ -4,6 +4,7 @@
  */
 
 import type { Report } from '../check.ts';
+import type { Pair } from '../judge/judge.ts';
 import {
   type Configuration,
   fits,
@@ -11,9 +12,8 @@ import {
   isAsMeasured,
   isMeasuredFor,
   type Measured,
-  type Pair,
   type Runtime,
-} from '../judge/judge.ts';
+} from '../state/node.ts';
 import { printable } from './printable.ts';
 
 /** Of a terminal. */

@@ -5,9 +5,10 @@
 
 import type { Report } from '../check.ts';
 import { type Fact, type Finding, type FindingKind, findingKind } from '../judge/findings.ts';
-import { imageFact, isAsMeasured, runtimeFact } from '../judge/judge.ts';
+import { imageFact, runtimeFact } from '../judge/judge.ts';
 import { managerOf, managers } from '../judge/managers.ts';
 import type { ImageFacts } from '../read/image.ts';
+import { isAsMeasured } from '../state/node.ts';
 import { printable } from './printable.ts';
 import { needsTable, noteText, remoteText, tableText, width, wrap } from './table.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Corrupt, Unsupported } from '../../src/errors.ts';
 import { parseAptHook } from '../../src/hooks/apt.ts';
-import { isReinstall, type PackageChange, type Transaction } from '../../src/require/transaction.ts';
+import { isReinstall, type PackageChange, type Transaction } from '../../src/state/transaction.ts';
 import { corpusFolder, suite } from '../suite.ts';
 
 const test = suite("apt's hook input");

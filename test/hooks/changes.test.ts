@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { changesOf, type Row, rootOf } from '../../src/hooks/changes.ts';
-import type { PackageChange } from '../../src/require/transaction.ts';
+import type { PackageChange } from '../../src/state/transaction.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('rows of what comes in and goes out');

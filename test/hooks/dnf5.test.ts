@@ -5,7 +5,7 @@ import { Corrupt, Io } from '../../src/errors.ts';
 import { askDnf5, stopRequest } from '../../src/hooks/dnf5.ts';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import type { Transaction } from '../../src/require/transaction.ts';
+import type { Transaction } from '../../src/state/transaction.ts';
 import { temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';
 

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import type { Ancestor } from '../../src/hooks/ancestors.ts';
 import { installedBy, parseRpmArguments } from '../../src/hooks/rpm.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import type { PackageChange } from '../../src/require/transaction.ts';
+import type { PackageChange } from '../../src/state/transaction.ts';
 import { temporaryFolder } from '../images.ts';
 import { makeRpm } from '../rpms.ts';
 import { suite } from '../suite.ts';

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
 import type { Severity } from '../../src/judge/findings.ts';
-import { type Policy, parseRule, rangeOfRule, ruleText, severityOf } from '../../src/judge/policy.ts';
+import { type Policy, severityOf } from '../../src/judge/policy.ts';
+import { parseRule, rangeOfRule, ruleText } from '../../src/state/rule.ts';
 import { isInRange, parseVersion, type Version } from '../../src/version.ts';
 import { suite } from '../suite.ts';
 

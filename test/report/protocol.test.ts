@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { steps } from '../../src/judge/protocol.ts';
+import { steps } from '../../src/protocol/history.ts';
 import { protocolJson, protocolText } from '../../src/report/protocol.ts';
 import { parseVersion, type Version } from '../../src/version.ts';
 import { suite } from '../suite.ts';

@@ -2,13 +2,12 @@ import * as assert from 'uvu/assert';
 import {
   compareProtocols,
   consequenceOf,
-  isBreak,
   protocolOf,
   rangeByHistory,
-  steps,
   stepsBetween,
   whyNotCovered,
-} from '../../src/judge/protocol.ts';
+} from '../../src/protocol/compare.ts';
+import { isBreak, steps } from '../../src/protocol/history.ts';
 import { compareVersions, isInRange, parseVersion, type Version } from '../../src/version.ts';
 import { suite } from '../suite.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { NotFound } from '../../src/errors.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import { packageFiles } from '../../src/require/files.ts';
+import { packageFiles } from '../../src/state/package-files.ts';
 import { makeDeb } from '../debs.ts';
 import { temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';

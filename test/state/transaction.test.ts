@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { isReinstall, type PackageChange } from '../../src/require/transaction.ts';
+import { isReinstall, type PackageChange } from '../../src/state/transaction.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('transactions');

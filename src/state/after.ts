@@ -8,10 +8,8 @@
 import { type IncomingImage, IncomingPayload, type Wanted } from '../archive/incoming.ts';
 import type { PackageFields } from '../archive/members.ts';
 import { openPackage, type PackageFile } from '../archive/package.ts';
-import type { Request } from '../check.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import type { Image, Runtime, State } from '../judge/judge.ts';
 import { type Language, namesOf } from '../locate/configurations.ts';
 import {
   type ConfiguredImage,
@@ -28,7 +26,9 @@ import { askProgram, versionInFile } from '../locate/runtimes.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
 import { readImage } from '../read/image.ts';
 import { parseVersion } from '../version.ts';
+import type { Image, Runtime, State } from './node.ts';
 import { concernsKata } from './relevance.ts';
+import type { Request } from './request.ts';
 import { requirementOf } from './requirement.ts';
 import { isReinstall, type PackageChange } from './transaction.ts';
 

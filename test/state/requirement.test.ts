@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { loadConfig } from '../../src/config.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
-import { type RequirementSources, requirementOf } from '../../src/require/requirement.ts';
+import { type RequirementSources, requirementOf } from '../../src/state/requirement.ts';
 import { parseRange, parseVersion } from '../../src/version.ts';
 import { temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';

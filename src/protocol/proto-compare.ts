@@ -12,7 +12,7 @@ import type { Host } from '../host/host.ts';
 import { document, schema } from '../report/json.ts';
 import { printable } from '../report/printable.ts';
 import { compareVersions, type Version } from '../version.ts';
-import { type Field, type Protocol, parseProtos, protoSizeLimit } from './parse.ts';
+import { type Field, type Protocol, parseProtos, protoSizeLimit } from './proto-files.ts';
 
 export type Weight = 'none' | 'addition' | 'break';
 

@@ -3,10 +3,10 @@
  */
 
 import type { Config } from '../config.ts';
-import type { Requirement } from '../judge/judge.ts';
-import { rangeOfRule, ruleText } from '../judge/policy.ts';
-import { rangeByHistory, whyNotCovered } from '../judge/protocol.ts';
+import { rangeByHistory, whyNotCovered } from '../protocol/compare.ts';
 import { isInRange, parseRange, type Version, type VersionRange } from '../version.ts';
+import type { Requirement } from './node.ts';
+import { rangeOfRule, ruleText } from './rule.ts';
 
 export interface RequirementSources {
   /** 1. The option --requires. */

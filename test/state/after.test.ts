@@ -1,14 +1,14 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import type { Request } from '../../src/check.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
-import type { State } from '../../src/judge/judge.ts';
-import { type After, stateAfter } from '../../src/require/after.ts';
-import type { PackageChange } from '../../src/require/transaction.ts';
+import { type After, stateAfter } from '../../src/state/after.ts';
+import type { State } from '../../src/state/node.ts';
+import type { Request } from '../../src/state/request.ts';
+import type { PackageChange } from '../../src/state/transaction.ts';
 import { parseRange } from '../../src/version.ts';
 import { type Deb, makeDeb } from '../debs.ts';
 import { guestTree, makeExt, run, type Tree, temporaryFolder, writeTree } from '../images.ts';

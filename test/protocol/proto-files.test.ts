@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { type Protocol, parseProtos } from '../../src/proto/parse.ts';
+import { type Protocol, parseProtos } from '../../src/protocol/proto-files.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('.proto files');

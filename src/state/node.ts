@@ -1,0 +1,146 @@
+/**
+ * The model of a node after a transaction: runtimes, images, configurations and what else the verdict depends on. Types, and the pure
+ * predicates on them; nothing here reads the node.
+ */
+
+import type { ImageFacts } from '../read/image.ts';
+import type { Version, VersionRange } from '../version.ts';
+
+/** Which agents a runtime works with, and who says so. */
+export interface Requirement {
+  readonly range: VersionRange;
+  readonly source: string;
+  /** The policy's rule, and not something that was declared for this runtime. */
+  readonly isRule: boolean;
+  /** The protocol's history speaks, pair by pair; what it does not tell is up to this, the policy's rule. */
+  readonly otherwise?: Requirement;
+}
+
+/** A runtime as it will be after the transaction. */
+export interface Runtime {
+  readonly name: string;
+  /** As its package or program writes it; null when unknown. */
+  readonly versionText: string | null;
+  readonly version: Version | undefined;
+  readonly isIncoming: boolean;
+  /** Where the version is from: a package, a path. */
+  readonly source: string;
+  /** Below which directory it and its packaged configuration are installed, as /usr; null when unknown. */
+  readonly prefix: string | null;
+  /** The Go and the Rust runtime below one prefix read different configurations; null when unknown, or for both. */
+  readonly language: 'go' | 'rust' | null;
+  /** Who says the version: a package, `--version`, a file; null when nobody does. */
+  readonly versionSource: string | null;
+  readonly requirement: Requirement | null;
+  /** Why there is no requirement; null when there is one. */
+  readonly requirementProblem: string | null;
+  /** The version that is replaced, to name what can be kept. */
+  readonly replaces: string | null;
+}
+
+/** A configuration that names an image, and the runtimes that read it; null for any. */
+export interface User {
+  readonly path: string;
+  readonly prefix: string | null;
+  readonly language: 'go' | 'rust' | null;
+}
+
+/** A configuration of Kata on this node. */
+export interface Configuration {
+  readonly path: string;
+  readonly resolvedPath: string;
+  readonly readers: readonly Omit<User, 'path'>[];
+  /** As "containerd, handler kata-qemu"; null for one that is read by default. */
+  readonly namedBy: string | null;
+  readonly dropIns: readonly string[];
+  readonly images: readonly { readonly path: string }[];
+  /** The remote hypervisor's guest image is not on this node. */
+  readonly isRemote: boolean;
+  readonly maskedBy: string | null;
+}
+
+/** A guest image as it will be after the transaction. */
+export interface Image {
+  readonly facts: ImageFacts;
+  /** Configurations that name it. */
+  readonly usedBy: readonly User[];
+  /** The package that owns or brings it. */
+  readonly package: string | null;
+  /** It comes with the transaction. */
+  readonly incoming: {
+    readonly package: string;
+    /** What the package states of its agent. */
+    readonly versionText: string | null;
+    /** What it states, else what was read. */
+    readonly version: Version | undefined;
+    /** The facts are of the image in the package, and not of the one that it replaces. */
+    readonly isRead: boolean;
+    /** Why nothing was stated and nothing read; null when something was. */
+    readonly problem: string | null;
+  } | null;
+  /** The package that takes it away. */
+  readonly removedBy: string | null;
+}
+
+export interface State {
+  readonly runtimes: readonly Runtime[];
+  readonly images: readonly Image[];
+  readonly configurations: readonly Configuration[];
+  /** Configurations that could not be read, of Kata and of those that name them: each message says where. */
+  readonly unread: readonly { readonly path: string; readonly message: string }[];
+  /** The package manager that was stopped, for commands to copy; null by hand. */
+  readonly manager: string | null;
+  /** Judge only what the transaction changes: an old mismatch between two things that both stay is no reason to stop it. */
+  readonly onlyChanges: boolean;
+  /** What runs now; null where that cannot be told, as below another root. */
+  readonly sandboxes: { readonly running: number; readonly ids: readonly string[] } | null;
+  /** Measured images, as configured and as they are. */
+  readonly measured: readonly Measured[];
+}
+
+/** A measured image: the root hash that is demanded or expected of it, and the one that its hash partition gives. */
+export interface Measured {
+  readonly image: string;
+  /** Who says what the root hash must be: a configuration, or the file beside the image. */
+  readonly source: string;
+  /** The guest kernel only checks what the configuration gives it. */
+  readonly isConfigured: boolean;
+  /** Lower-case hexadecimal digits; null when the configuration's parameters cannot be read. */
+  readonly expected: string | null;
+  /** Likewise; null when the image has no hash partition. */
+  readonly actual: string | null;
+  /** Why it could not be read; null when it could. */
+  readonly problem: string | null;
+}
+
+/** The image has the root hash that it must have. */
+export function isAsMeasured({ expected, actual, problem }: Measured): boolean {
+  return problem === null && expected !== null && expected === actual;
+}
+
+/** What is asked of the image by a configuration that this runtime reads, or by a file, for all. */
+export function isMeasuredFor(measured: Measured, runtime: Runtime, image: Image): boolean {
+  return (
+    measured.image === image.facts.path &&
+    (!measured.isConfigured || image.usedBy.some((user) => user.path === measured.source && readsAs(runtime, user)))
+  );
+}
+
+function readsAs(runtime: Runtime, { prefix, language }: User): boolean {
+  return fits(prefix, runtime.prefix) && fits(language, runtime.language);
+}
+
+/** Runtime and guest image change together. */
+export function changesBoth({ runtimes, images }: State): boolean {
+  return runtimes.some(({ isIncoming }) => isIncoming) && images.some(({ incoming }) => incoming !== null);
+}
+
+/** Of two prefixes, or two languages: what is not known is any. */
+export function fits(one: string | null, other: string | null): boolean {
+  return one === null || other === null || one === other;
+}
+
+/** A runtime reads only what belongs to its prefix and language; what is not known belongs to all. */
+export function belongsTogether(runtime: Runtime, image: Image): boolean {
+  return image.usedBy.length === 0 || image.usedBy.some((user) => readsAs(runtime, user));
+}
