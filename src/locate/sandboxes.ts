@@ -2,7 +2,10 @@
  * The pods that run in Kata's virtual machines now. A sandbox counts by what lives: the shim process that serves it, or the socket
  * that it listens on. Folders below /run/vc and /run/kata also stay behind after a crash, and /run/vc/vm/template is none.
  *
- * Linux: proc(5) for /proc/PID/cmdline, exe and /proc/net/unix. What is seen is this kernel's; in a chroot or a container that is
+ * Kata's shims belong to root. What another user runs or binds is never counted, and never read: any user can start a program under a
+ * shim's name, or bind ten thousand sockets under a shim's address.
+ *
+ * Linux: proc(5) for /proc/PID/cmdline, exe, fd and /proc/net/unix. What is seen is this kernel's; in a chroot or a container that is
  * somebody else's, so there the answer is: none.
  */
 
@@ -14,6 +17,8 @@ const cmdlineLimit = 256 * 1024;
 const socketsLimit = 64 * 1024 * 1024;
 /** A node runs some hundreds of pods. */
 const reported = 1000;
+/** Open files of root's processes that are looked at for an abstract socket: a busy node has some ten thousand. */
+const openFilesLimit = 200_000;
 
 const listening = 0x10000; // __SO_ACCEPTCON in the flags of /proc/net/unix
 
@@ -31,16 +36,34 @@ const none: Sandboxes = { running: 0, ids: [] };
 /** `host` is the real one, not rooted. Never throws for what a process does meanwhile: it has ended then. */
 export function runningSandboxes(host: Host): Sandboxes {
   if (isElsewhere(host)) return none;
+  const processes = namesIn(host, '/proc').filter(
+    (name) => /^[1-9][0-9]*$/.test(name) && isRoots(host, `/proc/${name}`),
+  );
   const ids = new Set<string>();
-  for (const pid of namesIn(host, '/proc')) {
-    const id = /^[1-9][0-9]*$/.test(pid) ? idOfProcess(host, pid) : undefined;
+  for (const pid of processes) {
+    const id = idOfProcess(host, pid);
     if (id !== undefined) ids.add(id);
   }
-  for (const id of idsOfSockets(textOf(host, '/proc/net/unix', socketsLimit))) {
-    // runtime-rs may shorten the id in its path.
-    if (![...ids].some((known) => known.startsWith(id) || id.startsWith(known))) ids.add(id);
-  }
+  const found = idsOfSockets(host, textOf(host, '/proc/net/unix', socketsLimit), processes);
+  // runtime-rs may shorten the id in its path.
+  const known = new Set([...ids, ...found].flatMap(beginnings));
+  for (const id of found) if (!known.has(id) && !beginnings(id).some((beginning) => ids.has(beginning))) ids.add(id);
   return { running: ids.size, ids: [...ids].sort().slice(0, reported) };
+}
+
+/** All that an identifier begins with, but not itself. */
+function beginnings(id: string): string[] {
+  return Array.from({ length: id.length - 1 }, (_, index) => id.slice(0, index + 1));
+}
+
+/** Whether a process, by its folder in /proc, or what is bound to a path belongs to root. */
+function isRoots(host: Host, path: string): boolean {
+  try {
+    return host.status(path)?.owner === 0;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
 }
 
 /** In a chroot, or in a container, which sees neither the node's processes nor its own pods. */
@@ -131,24 +154,63 @@ function acceptable(id: string | undefined): string | undefined {
 }
 
 const monitorPaths = [
-  // Go since 2.2; 2.1; 2.0 (abstract, shown with a leading @); runtime-rs.
+  // Go since 2.2; 2.1; runtime-rs; 2.0, which binds it to no path (shown with an @ in front), so that only who holds it tells whose it is.
   /^\/run\/vc\/sbs\/([^/]+)\/shim-monitor\.sock$/,
   /^\/run\/vc\/([^/]+)\/shim-monitor$/,
-  /^@?\/containerd-shim\/[^/]+\/([^/]+)\/shim-monitor\.sock$/,
   /^\/run\/kata\/([^/]+)\/shim-monitor\.sock$/,
+  /^@\/containerd-shim\/[^/]+\/([^/]+)\/shim-monitor\.sock$/,
 ];
+const monitor = '/shim-monitor';
 
 /** `Num: RefCount Protocol Flags Type St Inode Path`, hexadecimal; a bound socket is listed as long as somebody holds it. */
-function idsOfSockets(table: string): string[] {
+function idsOfSockets(host: Host, table: string, processes: readonly string[]): string[] {
   const ids: string[] = [];
-  for (const line of table.split('\n')) {
-    if (!line.includes('shim-monitor')) continue;
-    const fields = /^[0-9a-f]+: \S+ \S+ ([0-9A-F]+) \S+ \S+ +\S+ (.+)$/.exec(line);
+  const held = table.includes('@/containerd-shim/') ? socketsOf(host, processes) : new Set<string>();
+  for (let at = table.indexOf(monitor); at !== -1; at = table.indexOf(monitor, at + 1)) {
+    const end = table.indexOf('\n', at);
+    const line = table.slice(table.lastIndexOf('\n', at) + 1, end === -1 ? undefined : end);
+    const fields = /^[0-9a-f]+: \S+ \S+ ([0-9A-F]+) \S+ \S+ +([0-9]+) (.+)$/.exec(line);
     if (fields === null || (Number.parseInt(fields[1] ?? '', 16) & listening) === 0) continue;
     // A zero byte in an abstract name is shown as @; some pad the name with them.
-    const path = (fields[2] ?? '').replace(/@+$/, '');
-    const id = acceptable(monitorPaths.map((form) => form.exec(path)?.[1]).find((found) => found !== undefined));
-    if (id !== undefined) ids.push(id);
+    const path = (fields[3] ?? '').replace(/@+$/, '');
+    const isOfRoot = path.startsWith('@') ? held.has(fields[2] ?? '') : isRoots(host, path);
+    const id = isOfRoot
+      ? monitorPaths.map((form) => form.exec(path)?.[1]).find((name) => name !== undefined)
+      : undefined;
+    if (acceptable(id) !== undefined) ids.push(id as string);
   }
   return ids;
+}
+
+/** The inodes of the sockets that these processes hold. */
+function socketsOf(host: Host, processes: readonly string[]): Set<string> {
+  const inodes = new Set<string>();
+  let looked = 0;
+  for (const pid of processes) {
+    for (const descriptor of openFilesOf(host, pid)) {
+      looked += 1;
+      if (looked > openFilesLimit) return inodes;
+      const inode = /^socket:\[([0-9]+)\]$/.exec(linkOf(host, `/proc/${pid}/fd/${descriptor}`))?.[1];
+      if (inode !== undefined) inodes.add(inode);
+    }
+  }
+  return inodes;
+}
+
+function openFilesOf(host: Host, pid: string): string[] {
+  try {
+    return host.readDirectory(`/proc/${pid}/fd`);
+  } catch (error) {
+    if (error instanceof Problem) return [];
+    throw error;
+  }
+}
+
+function linkOf(host: Host, path: string): string {
+  try {
+    return host.readLink(path);
+  } catch (error) {
+    if (error instanceof Problem) return '';
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -11,7 +11,7 @@ import { suite } from '../suite.ts';
 const test = suite('running sandboxes');
 const host = createNodeHost();
 const folder = temporaryFolder();
-const needs = ['/usr/bin/perl', 'no container'];
+const needs = ['/usr/bin/perl', 'no container', 'root'];
 
 /** A program of its own under that name: what /proc/PID/exe shows is not the interpreter of a script. */
 function program(name: string): string {
@@ -26,9 +26,11 @@ async function withProcess(
   args: readonly string[],
   use: (child: ChildProcess) => void | Promise<void>,
   argv0 = file,
+  uid = 0,
 ) {
   const child = spawn(file, ['-e', 'print "ready\\n"; close STDOUT; sleep 100', '--', ...args], {
     argv0,
+    uid,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -105,7 +107,7 @@ test(
       rmSync(made, { recursive: true, force: true });
     }
   },
-  { needs: [...needs, 'root'] },
+  { needs },
 );
 
 const others: readonly [rule: string, file: () => string, args: (id: string) => string[], argv0?: string][] = [
@@ -163,7 +165,7 @@ test(
       for (const path of made) rmSync(path, { recursive: true, force: true });
     }
   },
-  { needs: [...needs, 'root'] },
+  { needs },
 );
 
 test(
@@ -178,6 +180,64 @@ test(
         ),
       ),
     );
+  },
+  { needs },
+);
+
+test(
+  'adversary A4: a copy of a shim that another user runs does not count',
+  async () => {
+    const id = `made-up-${process.pid}`;
+    const file = program('containerd-shim-kata-v2');
+    chmodSync(folder, 0o755);
+    await withProcess(file, goArguments(id), () => assert.not(ids().includes(id)), file, 65534);
+    await withProcess(file, goArguments(id), () => assert.ok(ids().includes(id)), file, 0);
+  },
+  { needs },
+);
+
+/** Listening abstract sockets of another user, under the address of a shim of 2.0. */
+async function withForeignSockets(mark: string, count: number, use: () => void): Promise<void> {
+  const script = `use Socket; $^F = 1000000;
+    for (1..${count}) { socket(my $s, AF_UNIX, SOCK_STREAM, 0) or last;
+      bind($s, pack_sockaddr_un("\\0/containerd-shim/n/${mark}-$_/shim-monitor.sock")) or die; listen($s, 1); push @all, $s }
+    print scalar(@all), "\\n"; close STDOUT; sleep 100`;
+  const child = spawn('/usr/bin/perl', ['-e', script], { uid: 65534, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  try {
+    const bound = await new Promise((resolve) => child.stdout.once('data', (text) => resolve(Number(text))));
+    assert.is(bound, count);
+    use();
+  } finally {
+    child.kill('SIGKILL');
+    await ended;
+  }
+}
+
+test(
+  'adversary A3, A4: sockets that another user bound do not count, however many there are',
+  async () => {
+    const mark = `flood-${process.pid}`;
+    await withForeignSockets(mark, 1000, () => assert.not(ids().some((id) => id.startsWith(mark))));
+  },
+  { needs },
+);
+
+test(
+  'adversary A4: a socket in the place of a monitor that belongs to another user does not count',
+  async () => {
+    const id = `foreign-${process.pid}`;
+    const made = `/run/kata/${id}`;
+    try {
+      mkdirSync(made, { recursive: true });
+      await withSocket(`${made}/shim-monitor.sock`, () => {
+        assert.ok(ids().includes(id));
+        chownSync(`${made}/shim-monitor.sock`, 65534, 65534);
+        assert.not(ids().includes(id));
+      });
+    } finally {
+      rmSync(made, { recursive: true, force: true });
+    }
   },
   { needs },
 );
