@@ -2,8 +2,13 @@
  * What a hook leaves for the later hooks of the same run: "this process was told to go on". apt runs dpkg several times, and dpkg the
  * preinst of each package; each of them sees only a part of what apt is about to do, and none of what was said on apt's command line.
  *
- * A file of lines `PID START`, where START is the process's start time (proc(5), field 22 of stat), so that a later process with the same
- * number is not taken for it.
+ * A file for each such process, so that two hooks that run at the same time never overwrite what the other left. Its name is the
+ * process's number, and it holds the process's start time (proc(5), field 22 of stat), so that a later process with the same number is
+ * not taken for it.
+ *
+ * A token switches the check off, so that only root may be able to make one. It is looked for in our own /run and, in a chroot, in the
+ * /run of the first process. It is never looked for where an ancestor says that its root is: any user can start a command that runs as
+ * root, and then give himself a root of his own making.
  */
 
 import { Problem } from '../errors.ts';
@@ -11,53 +16,57 @@ import type { Host } from '../host/host.ts';
 import { type Ancestor, isAlive, sharesRoot } from './ancestors.ts';
 
 export const stateFolder = '/run/kata-check';
-const path = `${stateFolder}/told-to-go-on`;
-const sizeLimit = 65536;
-/** More package managers than this do not run at the same time. */
-const countLimit = 100;
+const tokenFolder = `${stateFolder}/told-to-go-on`;
+/** A start time has twenty digits at the most. */
+const sizeLimit = 64;
 
 type Token = Pick<Ancestor, 'pid' | 'startTime'>;
 
-/** Whether one of these was told to go on; by a hook outside of our root, too. */
+/** Whether one of these was told to go on, by a hook that sees the files that we see or, in a chroot, by one outside of it. */
 export function hasToken(host: Host, ancestors: readonly Ancestor[]): boolean {
-  const isHeld = (root: string, holders: readonly Ancestor[]): boolean => {
-    const tokens = readTokens(host, root);
-    return holders.some(({ pid, startTime }) =>
-      tokens.some((token) => token.pid === pid && token.startTime === startTime),
-    );
-  };
-  if (isHeld('', ancestors)) return true;
-  const others = ancestors.filter((ancestor) => !sharesRoot(host, ancestor));
-  return others.length > 0 && isHeld(`/proc/${others.at(-1)?.pid}/root`, others);
+  if (ancestors.some((ancestor) => isLeft(host, '', ancestor))) return true;
+  if (!isOfOurUsers(host, 1) || sharesRoot(host, { pid: 1, command: '', startTime: '' })) return false;
+  return ancestors.some((ancestor) => !sharesRoot(host, ancestor) && isLeft(host, '/proc/1/root', ancestor));
 }
 
 /** Where it cannot be left, the later hooks ask again. */
 export function leaveToken(host: Host, holder: Ancestor | undefined): void {
   if (holder === undefined) return;
-  try {
-    const others = readTokens(host, '').filter((token) => token.pid !== holder.pid && isAlive(host, token));
-    const lines = [...others.slice(1 - countLimit), holder].map(({ pid, startTime }) => `${pid} ${startTime}\n`);
-    if (host.status(stateFolder) === undefined || isTrusted(host, stateFolder))
-      host.replaceFile(path, lines.join(''), 0o644);
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-  }
+  attempt(() => {
+    for (const folder of [stateFolder, tokenFolder]) {
+      const status = host.status(folder);
+      // Earlier versions of kata-check kept all tokens in one file of this name.
+      if (status?.kind === 'file' && folder === tokenFolder) host.removeFile(folder);
+      else if (status !== undefined && !isTrusted(host, folder)) return;
+    }
+    host.replaceFile(pathOf('', holder.pid), `${holder.startTime}\n`, 0o644);
+    for (const token of tokensLeft(host)) {
+      if (token.pid !== holder.pid && !isAlive(host, token)) host.removeFile(pathOf('', token.pid));
+    }
+  });
 }
 
-function readTokens(host: Host, root: string): Token[] {
-  try {
-    if (!isTrusted(host, root + stateFolder) || !isTrusted(host, root + path)) return [];
-    return host
-      .readText(root + path, sizeLimit)
-      .split('\n')
-      .flatMap((line): Token[] => {
-        const [, pid, startTime] = /^([0-9]{1,10}) ([0-9]{1,20})$/.exec(line) ?? [];
-        return pid === undefined || startTime === undefined ? [] : [{ pid: Number(pid), startTime }];
-      });
-  } catch (error) {
-    if (error instanceof Problem) return [];
-    throw error;
-  }
+function pathOf(root: string, pid: number): string {
+  return `${root}${tokenFolder}/${pid}`;
+}
+
+function tokensLeft(host: Host): Token[] {
+  const names = host.readDirectory(tokenFolder).filter((name) => /^[0-9]{1,10}$/.test(name));
+  return names.map(Number).map((pid) => ({ pid, startTime: contentOf(host, '', pid) ?? '' }));
+}
+
+function isLeft(host: Host, root: string, { pid, startTime }: Ancestor): boolean {
+  return contentOf(host, root, pid) === startTime;
+}
+
+/** The start time in the token of a process; undefined when there is none that root alone could have made. */
+function contentOf(host: Host, root: string, pid: number): string | undefined {
+  const path = pathOf(root, pid);
+  return attempt(() => {
+    if (![root + stateFolder, root + tokenFolder, path].every((trusted) => isTrusted(host, trusted))) return undefined;
+    if (!isStored(host, root, path)) return undefined;
+    return /^([0-9]{1,20})\n$/.exec(host.readText(path, sizeLimit))?.[1];
+  });
 }
 
 /** Nobody but root could have written it: else any user could switch the check off. */
@@ -65,4 +74,34 @@ function isTrusted(host: Host, path: string): boolean {
   const status = host.status(path);
   if (status === undefined || (status.kind !== 'file' && status.kind !== 'directory')) return false;
   return status.owner === 0 && (status.mode & 0o022) === 0;
+}
+
+/** A file that was written there. One of procfs that is bound to its name belongs to root too, and says what its process wants; it has no size. */
+function isStored(host: Host, root: string, path: string): boolean {
+  const [file, folder] = [host.status(path), host.status(root + tokenFolder)];
+  return file !== undefined && file.size > 0 && deviceOf(file.identity) === deviceOf(folder?.identity);
+}
+
+function deviceOf(identity: string | undefined): string | undefined {
+  return identity?.split(':', 1)[0];
+}
+
+/** Whether a process is root's, and its root is ours: in a namespace of its own any user is root. */
+function isOfOurUsers(host: Host, pid: number): boolean {
+  return (
+    attempt(
+      () =>
+        host.status(`/proc/${pid}`)?.owner === 0 &&
+        host.readLink(`/proc/${pid}/ns/user`) === host.readLink('/proc/self/ns/user'),
+    ) ?? false
+  );
+}
+
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
 }

@@ -104,9 +104,11 @@ export interface Host {
 
   /**
    * Puts a small file with this text and these permission bits in the place of an old one, at once: whoever reads sees the one or the other. Its folder is
-   * made when it is missing (one level, 0o755). No symlink is followed to it. Throws NotFound, Io.
+   * made when it is missing (two levels at the most, 0o755). No symlink is followed to it. Throws NotFound, Io.
    */
   replaceFile(path: string, text: string, mode: number): void;
+  /** It may be gone already. No symlink is followed to it. Throws Io (a directory, or no permission). */
+  removeFile(path: string): void;
 
   /**
    * One block of LZ4, where the host decompresses it faster than JavaScript does. Writes `output` from `start` to no further than `end`;

@@ -294,6 +294,16 @@ async function* runProgram(
   }
 }
 
+/** It may be there already. Throws NotFound, Io. */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o755 });
+  } catch (error) {
+    const problem = failure(error, path);
+    if (!problem.message.endsWith('EEXIST')) throw problem;
+  }
+}
+
 class NodeHost implements Host {
   readonly arguments: readonly string[] = process.argv.slice(2);
   readonly workingDirectory = process.cwd();
@@ -431,12 +441,9 @@ class NodeHost implements Host {
   replaceFile(path: string, text: string, mode: number): void {
     const folder = path.slice(0, path.lastIndexOf('/'));
     const beside = besidePath(path, process.pid);
-    try {
-      mkdirSync(folder, { mode: 0o755 });
-    } catch (error) {
-      const problem = failure(error, folder);
-      if (!problem.message.endsWith('EEXIST')) throw problem;
-    }
+    const above = folder.slice(0, folder.lastIndexOf('/'));
+    if (above !== '' && this.status(above) === undefined) makeDirectory(above);
+    makeDirectory(folder);
     attempt(path, () => {
       rmSync(beside, { force: true });
       try {
@@ -447,6 +454,15 @@ class NodeHost implements Host {
         throw error;
       }
     });
+  }
+
+  removeFile(path: string): void {
+    try {
+      unlinkSync(path);
+    } catch (error) {
+      const problem = failure(error, path);
+      if (!(problem instanceof NotFound)) throw problem;
+    }
   }
 
   isTerminal(descriptor: 1 | 2): boolean {

@@ -402,6 +402,12 @@ async function* decompressFile(
   }
 }
 
+/** It may be there already. Throws NotFound, Io. */
+function makeDirectory(path: string): void {
+  const made = os.mkdir(path, 0o755);
+  if (made < 0 && made !== -EEXIST) throw failure(-made, path);
+}
+
 class QuickJsHost implements Host {
   readonly arguments: readonly string[] = scriptArgs.slice(1);
 
@@ -537,8 +543,9 @@ class QuickJsHost implements Host {
 
   replaceFile(path: string, text: string, mode: number): void {
     const folder = path.slice(0, path.lastIndexOf('/'));
-    const made = os.mkdir(folder, 0o755);
-    if (made < 0 && made !== -EEXIST) throw failure(-made, folder);
+    const above = folder.slice(0, folder.lastIndexOf('/'));
+    if (above !== '' && this.status(above) === undefined) makeDirectory(above);
+    makeDirectory(folder);
     const beside = besidePath(path, ownNumber());
     os.remove(beside);
     const descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode);
@@ -561,6 +568,15 @@ class QuickJsHost implements Host {
       os.remove(beside);
       throw failure(-renamed, path);
     }
+  }
+
+  removeFile(path: string): void {
+    const status = this.status(path);
+    if (status === undefined) return;
+    // os.remove would take an empty directory away, too.
+    if (status.kind === 'directory') throw notRegular(path, status.kind);
+    const removed = os.remove(path);
+    if (removed < 0 && removed !== -ENOENT) throw failure(-removed, path);
   }
 
   lz4Block(input: Uint8Array, output: Uint8Array, start: number, end: number, isPartial: boolean): number {

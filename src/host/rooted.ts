@@ -79,6 +79,7 @@ export function rootedHost(host: Host, root: string): Host {
     stream: (argv, options) => host.stream(argv, options),
     input: (descriptor, limit, deadline) => host.input(descriptor, limit, deadline),
     replaceFile: (path, text, mode) => host.replaceFile(inside(path), text, mode),
+    removeFile: (path) => host.removeFile(root + resolvePath(host, root, path, false)),
     ...(host.lz4Block !== undefined && { lz4Block: host.lz4Block }),
     isTerminal: (descriptor) => host.isTerminal(descriptor),
     write: (descriptor, text) => host.write(descriptor, text),

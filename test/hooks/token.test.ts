@@ -9,7 +9,8 @@ import { suite } from '../suite.ts';
 const test = suite('what a hook leaves for the later ones');
 const real = createNodeHost();
 const folder = '/run/kata-check';
-const file = `${folder}/told-to-go-on`;
+const tokens = `${folder}/told-to-go-on`;
+const file = `${tokens}/70`;
 
 interface World {
   /** Content by path. */
@@ -24,23 +25,34 @@ function world(
   status: Readonly<Record<string, Partial<Status>>> = {},
 ): World {
   const content = new Map(Object.entries(files));
-  const known = new Map(Object.entries({ [folder]: { kind: 'directory' as const, mode: 0o755 }, ...status }));
-  const plain: Status = { kind: 'file', size: 0, mode: 0o644, owner: 0, identity: '1:1' };
+  const directory = { kind: 'directory' as const, mode: 0o755 };
+  const known = new Map<string, Partial<Status>>(
+    Object.entries({ [folder]: directory, [tokens]: directory, ...status }),
+  );
+  const plain: Status = { kind: 'file', size: 4, mode: 0o644, owner: 0, identity: '1:1' };
   const host: Host = {
     ...new Proxy(real, {}),
     status: (path: string) => {
       const at = path.replace(/\/\.$/, '');
       if (known.has(at)) return { ...plain, ...known.get(at) };
-      return content.has(at) || at === '/' || /^\/proc\/[0-9]+\/root$/.test(at) ? plain : undefined;
+      return content.has(at) || at === '/' || /^\/proc\/[0-9]+(?:\/root)?$/.test(at) ? plain : undefined;
     },
     readText: (path: string) => {
       const text = content.get(path);
       if (text === undefined) throw new NotFound(`${path}: no such file`);
       return text;
     },
+    readLink: (path: string) => content.get(path) ?? 'user:[1]',
+    readDirectory: (path: string) =>
+      [...content.keys()].filter((name) => name.startsWith(`${path}/`)).map((name) => name.slice(path.length + 1)),
     replaceFile: (path: string, text: string, mode: number) => {
       assert.is(mode, 0o644);
+      if (!known.has(tokens)) known.set(tokens, directory);
       content.set(path, text);
+    },
+    removeFile: (path: string) => {
+      content.delete(path);
+      known.delete(path);
     },
   };
   return { files: content, status: known, host };
@@ -60,22 +72,38 @@ test('left by one process, found by those below it, and by no others', () => {
   assert.not.ok(hasToken(host, []));
 });
 
+const left = ({ files }: World): string[] => [...files.keys()].filter((path) => path.startsWith(`${tokens}/`)).sort();
+
 test('several at a time; those that are gone are forgotten', () => {
-  const { host, files } = world({ '/proc/70/stat': stat('700'), '/proc/71/stat': stat('999') });
-  for (const holder of [apt, process(71, '710'), process(72, '720'), apt]) leaveToken(host, holder);
-  assert.is(files.get(file), '70 700\n');
-  leaveToken(host, process(73, '730'));
-  assert.is(files.get(file), '70 700\n73 730\n');
-  leaveToken(host, undefined);
-  assert.is(files.get(file), '70 700\n73 730\n');
+  const there = world({ '/proc/70/stat': stat('700'), '/proc/71/stat': stat('999'), '/proc/73/stat': stat('730') });
+  for (const holder of [apt, process(71, '710'), process(72, '720'), apt]) leaveToken(there.host, holder);
+  assert.equal(left(there), [file]);
+  assert.is(there.files.get(file), '700\n');
+  leaveToken(there.host, process(73, '730'));
+  assert.equal(left(there), [file, `${tokens}/73`]);
+  leaveToken(there.host, undefined);
+  assert.equal(left(there), [file, `${tokens}/73`]);
 });
 
-test('never more than a hundred', () => {
-  const many = Array.from({ length: 500 }, (_, index) => index + 1000);
-  const { host, files } = world(Object.fromEntries(many.map((pid) => [`/proc/${pid}/stat`, stat(`${pid}`)])));
+test('adversary F1: a hook never overwrites what another one left at the same time', () => {
+  const many = Array.from({ length: 200 }, (_, index) => index + 1000);
+  const there = world(Object.fromEntries(many.map((pid) => [`/proc/${pid}/stat`, stat(`${pid}`)])));
+  const seen = new Set<string>();
+  // Each writes one file, of its own name, and reads none of the others before.
+  const host = { ...there.host, replaceFile: (path: string, text: string) => seen.add(`${path} ${text}`) };
   for (const pid of many) leaveToken(host, process(pid, `${pid}`));
-  assert.is(files.get(file)?.split('\n').length, 101);
-  assert.match(files.get(file) ?? '', /^1499 1499$/m);
+  assert.is(seen.size, many.length);
+});
+
+test('the one file of an earlier version makes room', () => {
+  const there = world(
+    { [tokens]: '70 700\n', '/proc/70/stat': stat('700') },
+    { [tokens]: { kind: 'file', mode: 0o644 } },
+  );
+  assert.not.ok(hasToken(there.host, [apt]));
+  leaveToken(there.host, apt);
+  assert.not.ok(there.files.has(tokens));
+  assert.is(there.files.get(file), '700\n');
 });
 
 const untrusted: readonly [rule: string, status: Readonly<Record<string, Partial<Status>>>][] = [
@@ -86,44 +114,82 @@ const untrusted: readonly [rule: string, status: Readonly<Record<string, Partial
   ['a folder of somebody else', { [folder]: { kind: 'directory', mode: 0o755, owner: 1000 } }],
   ['a folder that everybody can write', { [folder]: { kind: 'directory', mode: 0o1777 } }],
   ['a symlink in the place of the folder', { [folder]: { kind: 'symlink', mode: 0o777 } }],
+  ['a folder of tokens of somebody else', { [tokens]: { kind: 'directory', mode: 0o755, owner: 1000 } }],
+  ['a folder of tokens that its group can write', { [tokens]: { kind: 'directory', mode: 0o775 } }],
+  ['a file without a size, as those of procfs', { [file]: { size: 0 } }],
+  ['a file of another filesystem, bound to its name', { [file]: { identity: '2:1' } }],
 ];
 
 for (const [rule, status] of untrusted) {
   test(`not believed: ${rule}`, () => {
-    const { host, files } = world({ [file]: '70 700\n' }, status);
+    const { host, files } = world({ [file]: '700\n', '/proc/71/stat': stat('710') }, status);
     assert.not.ok(hasToken(host, [apt]));
     leaveToken(host, process(71, '710'));
-    // Put in the place of a file that is not believed, but not into a folder that is not.
-    assert.is(files.get(file), folder in status ? '70 700\n' : '71 710\n');
+    // Into a folder that is not believed nothing is put.
+    assert.is(files.has(`${tokens}/71`), file in status);
   });
 }
 
 for (const text of [
   '',
   'x',
-  '70',
-  '70 700',
-  '70 700 \n',
-  '-70 700\n',
-  '70 7e2\n',
+  '700',
+  '700 \n',
+  '-700\n',
+  '7e2\n',
   '\0'.repeat(100),
-  '070 700\n'.repeat(2),
+  '70 700\n',
+  '0700\n',
+  '700\n700\n',
 ]) {
   test(`no token: ${JSON.stringify(text.slice(0, 12))}`, () => {
     const { host } = world({ [file]: text });
-    assert.is(hasToken(host, [apt]), text === '70 700' || text.startsWith('070'));
+    assert.not.ok(hasToken(host, [apt]));
   });
 }
 
-test('a hook outside of our root left it there', () => {
-  const { host, status, files } = world({ '/proc/70/root/run/kata-check/told-to-go-on': '70 700\n' });
-  status.set('/proc/70/root/run/kata-check', { kind: 'directory', mode: 0o755 });
-  assert.not.ok(hasToken(host, [apt]), 'whose root is ours');
-  status.set('/proc/70/root', { kind: 'directory', identity: '9:9' });
-  assert.ok(hasToken(host, [apt]));
-  files.set('/proc/70/root/run/kata-check/told-to-go-on', '71 700\n');
-  assert.not.ok(hasToken(host, [apt]));
+/** apt has another root than we; the first process has one too. */
+function inChroot(files: Readonly<Record<string, string>>): World {
+  const folders = ['/proc/1/root', '/proc/70/root'].flatMap((root) => [root + folder, root + tokens]);
+  return world(files, {
+    ...Object.fromEntries(folders.map((path) => [path, { kind: 'directory', mode: 0o755 }])),
+    '/proc/1/root': { kind: 'directory', identity: '9:9' },
+    '/proc/70/root': { kind: 'directory', identity: '9:9' },
+  });
+}
+
+test('in a chroot: a hook outside of it left one in the /run of the first process', () => {
+  const there = inChroot({ [`/proc/1/root${file}`]: '700\n' });
+  assert.ok(hasToken(there.host, [apt]));
+  assert.not.ok(hasToken(there.host, [process(70, '701')]));
+  there.status.set('/proc/70/root', { kind: 'directory', identity: '1:1' });
+  assert.not.ok(hasToken(there.host, [apt]), 'a process that is in our root has left its own there');
 });
+
+test('adversary A2: nothing is believed that stands in the root of an ancestor', () => {
+  const asked: string[] = [];
+  const { host } = inChroot({ [`/proc/70/root${file}`]: '700\n' });
+  const noting: Host = {
+    ...host,
+    readText: (path, limit) => {
+      asked.push(path);
+      return host.readText(path, limit);
+    },
+  };
+  assert.not.ok(hasToken(noting, [apt]));
+  assert.equal(asked, []);
+});
+
+for (const [rule, change] of [
+  ['belongs to another user', (there: World) => there.status.set('/proc/1', { owner: 1000 })],
+  ['is root in a user namespace of its own', (there: World) => there.files.set('/proc/1/ns/user', 'user:[2]')],
+] as const) {
+  test(`in a chroot: the first process is not believed when it ${rule}`, () => {
+    const there = inChroot({ [`/proc/1/root${file}`]: '700\n' });
+    change(there);
+    assert.not.ok(hasToken(there.host, [apt]));
+  });
+}
 
 test('where it cannot be left nothing happens', () => {
   const { host } = world();

@@ -551,6 +551,18 @@ for (const [rule, prepare] of replacements) {
   });
 }
 
+test('removeFile: a file, a link and not what it leads to, nothing when it is gone, and no directory', async () => {
+  const folder = temporaryFolder();
+  const path = (name: string): string => join(folder, name);
+  writeFileSync(path('file'), '');
+  symlinkSync(path('kept'), path('link'));
+  writeFileSync(path('kept'), '');
+  mkdirSync(path('folder'));
+  for (const name of ['file', 'link', 'none']) host.removeFile(path(name));
+  assert.instance(await failure(() => host.removeFile(path('folder'))), Io);
+  assert.equal(readdirSync(folder).sort(), ['folder', 'kept']);
+});
+
 test('holding: the files that hold one of the texts, and nothing of those that cannot be read', () => {
   const folder = temporaryFolder();
   const path = (name: string): string => join(folder, name);

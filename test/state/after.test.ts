@@ -698,6 +698,7 @@ function closed(asked: string[]): Host {
     stream: refuse('stream'),
     input: refuse('input'),
     replaceFile: refuse('replaceFile'),
+    removeFile: refuse('removeFile'),
   };
 }
 
