@@ -36,12 +36,19 @@ export interface Config {
 const fallback = 'default';
 const origin = <T>(value: T, from: string): Origin<T> => ({ value, from });
 
+/** Seconds for the whole run, where the configuration does not say. */
+const defaultDeadline = 20;
+/** Before the configuration is read, in milliseconds. */
+export const firstDeadline = defaultDeadline * 1000;
+/** Between the deadline of every single step and the end of the whole program, in milliseconds: time to say what happened. */
+export const grace = 2000;
+
 const defaults: Config = {
   mode: origin('block', fallback),
   allow: [],
   strict: origin(false, fallback),
   rule: origin({ kind: 'minor' }, fallback),
-  deadline: origin(20, fallback),
+  deadline: origin(defaultDeadline, fallback),
   severity: new Map(),
   requires: [],
   runtimePackages: ['kata-runtime', 'kata-containers'].map((name) => origin(name, fallback)),

@@ -4,13 +4,22 @@
  */
 
 import { check, type Report } from './check.ts';
-import { environmentOverride, type Loaded, loadConfig, type Override, policyOf } from './config.ts';
+import {
+  environmentOverride,
+  firstDeadline,
+  grace,
+  type Loaded,
+  loadConfig,
+  type Override,
+  policyOf,
+} from './config.ts';
 import { LimitExceeded, Usage } from './errors.ts';
 import { ancestorsOf, callerOf } from './hooks/ancestors.ts';
 import { aptTransaction } from './hooks/apt.ts';
 import { dnfTransaction } from './hooks/dnf.ts';
 import { dnf5Transaction, stopRequest } from './hooks/dnf5.ts';
 import { dpkgTransaction, isDpkg, preinstTransaction } from './hooks/dpkg.ts';
+import type { HookName } from './hooks/names.ts';
 import { isRpm, rpmTransaction } from './hooks/rpm.ts';
 import { leaveToken } from './hooks/token.ts';
 import { isForZypperAlone, zypperCommits } from './hooks/zypper.ts';
@@ -23,11 +32,6 @@ import { reportText } from './report/text.ts';
 import { changesBoth, type State } from './state/node.ts';
 import type { Request } from './state/request.ts';
 import type { Transaction } from './state/transaction.ts';
-
-/** Before the configuration is read, in milliseconds: as the configuration's own default. */
-export const firstDeadline = 20_000;
-/** Between the deadline of every single step and the end of the whole program, in milliseconds: time to say what happened. */
-export const grace = 2000;
 
 /** How long a manager that talks on may take for its packages, in milliseconds: a net below the end of its pipe. */
 const longestCommit = 24 * 60 * 60 * 1000;
@@ -43,7 +47,6 @@ export interface Voice {
 }
 
 interface HookKind {
-  readonly name: string;
   /** What it is called with; nothing, when absent. */
   readonly takes?: string;
   /** It comes too late to stop anything, or its manager cannot be stopped: a mismatch is only told. */
@@ -66,15 +69,13 @@ export type Hook = HookKind &
     | { transactions(host: Host): AsyncIterable<Transaction> }
   );
 
-export const hooks: readonly Hook[] = [
-  {
-    name: 'apt',
+export const hooks: Readonly<Record<HookName, Hook>> = {
+  apt: {
     transaction: (host, _, deadline) => aptTransaction(host, deadline),
     goOn: (host) => leaveToken(host, callerOf(ancestorsOf(host))),
   },
-  { name: 'dpkg', takes: '[triggered [PATH]]', transaction: dpkgTransaction, goOn: dpkgGoesOn },
-  {
-    name: 'preinst',
+  dpkg: { takes: '[triggered [PATH]]', transaction: dpkgTransaction, goOn: dpkgGoesOn },
+  preinst: {
     takes: 'install|upgrade [VERSION…]',
     transaction: preinstTransaction,
     // To refuse the one of two that are to change together makes the mismatch: dpkg goes on with the other.
@@ -82,33 +83,38 @@ export const hooks: readonly Hook[] = [
     goOn: dpkgGoesOn,
     unchanged: 'This package is left as it was.',
   },
-  { name: 'dnf', transaction: (host, _, deadline) => dnfTransaction(host, deadline), goOn: leaveTokenAbove },
-  {
-    name: 'dnf5',
+  dnf: { transaction: (host, _, deadline) => dnfTransaction(host, deadline), goOn: leaveTokenAbove },
+  dnf5: {
     transaction: (host, _, deadline) => dnf5Transaction(host, deadline),
     goOn: leaveTokenAbove,
     stop: (host, report) => host.write(1, stopRequest(summary(report))),
   },
-  {
-    name: 'zypper',
+  zypper: {
     onlyWarns: true,
     transactions: zypperCommits,
     goOn: (host, report) => {
       if (report !== null && isForZypperAlone(report)) leaveTokenAbove(host);
     },
   },
-  {
-    name: 'rpm',
+  rpm: {
     takes: 'prein [NAME [VERSION]]|triggered',
     onlyWarns: true,
     transaction: rpmTransaction,
     goOn: (host) => leaveToken(host, ancestorsOf(host).find(isRpm)),
   },
-];
+};
+
+type Named = Hook & { readonly name: HookName };
 
 /** Null when there was nothing to judge. Throws as the hook's `transaction`, and as `check`. */
-export async function answer(host: Host, hook: Hook, args: readonly string[], voice: Voice): Promise<Report | null> {
-  if (args.length > 0 && hook.takes === undefined) throw new Usage(`hook ${hook.name} takes no argument: ${args[0]}`);
+export async function answer(
+  host: Host,
+  name: HookName,
+  args: readonly string[],
+  voice: Voice,
+): Promise<Report | null> {
+  const hook: Named = { ...hooks[name], name };
+  if (args.length > 0 && hook.takes === undefined) throw new Usage(`hook ${name} takes no argument: ${args[0]}`);
   const { from, mode } = environmentOverride(host);
   if (mode === 'off') {
     voice.tellOff(from);
@@ -137,7 +143,7 @@ export async function answer(host: Host, hook: Hook, args: readonly string[], vo
 
 async function answered(
   host: Host,
-  hook: Hook,
+  hook: Named,
   transaction: Transaction | null,
   start: number,
   voice: Voice,
@@ -153,7 +159,7 @@ async function answered(
 
 async function judged(
   host: Host,
-  hook: Hook,
+  hook: Named,
   transaction: Transaction,
   start: number,
   voice: Voice,

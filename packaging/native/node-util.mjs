@@ -1,5 +1,5 @@
 /**
- * What citty takes from `node:util`. src/cli.ts checks all arguments by itself and hands citty none, so there is nothing to parse;
+ * What citty takes from `node:util`. citty only writes the usage; src/cli.ts checks all arguments, so there is nothing to parse;
  * the full parser (@pkgjs/parseargs) would cost 3 of the native program's 5 milliseconds.
  */
 

@@ -1,0 +1,76 @@
+/**
+ * `kata-check [PACKAGE…]`: judges this node, as it is or as it would be with the packages or the runtime that the user names.
+ */
+
+import { check } from '../check.ts';
+import { environmentOverride, grace, type Loaded, loadConfig, type Override } from '../config.ts';
+import { Usage } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { reportJson } from '../report/json.ts';
+import { reportText } from '../report/text.ts';
+import { packageFiles } from '../state/package-files.ts';
+import type { Request } from '../state/request.ts';
+import { parseRange, parseVersion, type VersionRange } from '../version.ts';
+import { absolute, type Context, exitStatus, isColored, one, rootOf, statusFor, tell, tellOff } from './command.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { host, flags, positionals } = context;
+  const { to, requires } = wanted(context);
+  const { root, rooted } = rootOf(context);
+  const loaded = configuration(context, rooted);
+  const { config } = loaded;
+  if (config.mode.value === 'off') {
+    tellOff(context, config.mode.from);
+    return exitStatus.goAhead;
+  }
+  const deadline = host.now() + config.deadline.value * 1000;
+  host.endAt(deadline + grace, exitStatus.failure);
+  const paths = positionals.map((path) => absolute(host, path));
+  const request: Request = {
+    root,
+    transaction: paths.length === 0 ? null : await packageFiles(host, root, paths, deadline),
+    to,
+    requires,
+    images: (context.values.get('image') ?? []).map((path) => absolute(host, path)),
+    config,
+    deadline,
+  };
+  const report = await check(host, rooted, request);
+  const status = statusFor(report.verdict, report.findings);
+  tell(context, loaded, report.warnings);
+  if (flags.has('json')) host.write(1, reportJson(report, status));
+  else if (!flags.has('quiet'))
+    host.write(1, reportText(report, { color: isColored(host, context, 1), manager: null }, false));
+  return status;
+}
+
+/** What the user says about the incoming runtime. */
+function wanted(context: Context): { to: string | null; requires: VersionRange | undefined } {
+  const { positionals } = context;
+  const to = one(context, 'to') ?? null;
+  if (to !== null && parseVersion(to) === undefined) throw new Usage(`--to ${to} is no version of Kata Containers`);
+  const text = one(context, 'requires');
+  const requires = text === undefined ? undefined : parseRange(text);
+  if (text !== undefined && requires === undefined) throw new Usage(`--requires ${text} is no range of versions`);
+  if (positionals.length > 0 && to !== null) throw new Usage('--to and package files exclude each other');
+  const unknown = positionals.find((path) => !/\.(?:deb|rpm)$/.test(path));
+  if (unknown !== undefined) throw new Usage(`${unknown} is neither a command nor a .deb or .rpm`);
+  return { to, requires };
+}
+
+/** The file that the user names is one of this system; the usual ones are those below the root. */
+function configuration(context: Context, rooted: Host): Loaded {
+  const { host, flags, values } = context;
+  const options: Override = {
+    from: 'the command line',
+    mode: one(context, 'mode'),
+    allow: values.get('allow') ?? [],
+    strict: flags.has('strict'),
+  };
+  const given = one(context, 'config');
+  const overrides = [environmentOverride(host), options];
+  const loaded =
+    given === undefined ? loadConfig(rooted, undefined, overrides) : loadConfig(host, absolute(host, given), overrides);
+  if (loaded.mistakes.length > 0) throw new Usage(loaded.mistakes.join('; '));
+  return loaded;
+}

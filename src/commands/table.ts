@@ -1,0 +1,103 @@
+/**
+ * All commands and their options: what the arguments are checked against, what the usage shows and what a shell completes.
+ */
+
+import { hookNames } from '../hooks/names.ts';
+import { shells } from '../report/completion.ts';
+import type { Command, Option, Options } from './command.ts';
+
+const common: Options = {
+  json: { type: 'boolean', description: 'one JSON document on standard output' },
+  quiet: { type: 'boolean', description: 'no text; the exit status tells' },
+  verbose: { type: 'boolean', description: 'say where each value comes from' },
+  color: {
+    type: 'string',
+    valueHint: 'auto|always|never',
+    description: 'colours in the text',
+    values: ['auto', 'always', 'never'],
+  },
+  version: { type: 'boolean', description: 'the version of kata-check' },
+  help: { type: 'boolean', description: 'this text' },
+};
+
+const root: Option = { type: 'string', valueHint: 'DIR', description: 'look at the installation below DIR' };
+
+const checking: Options = {
+  to: { type: 'string', valueHint: 'VERSION', description: "the incoming runtime's version" },
+  requires: {
+    type: 'string',
+    valueHint: 'RANGE',
+    description: 'the agent versions it works with; wins over every other source',
+  },
+  image: { type: 'string', valueHint: 'PATH', description: 'judge this image only (repeatable)', isRepeatable: true },
+  root,
+  config: { type: 'string', valueHint: 'FILE', description: 'instead of /etc/kata-check.conf' },
+  mode: {
+    type: 'string',
+    valueHint: 'block|warn|off',
+    description: 'what to do about a mismatch',
+    values: ['block', 'warn', 'off'],
+  },
+  allow: {
+    type: 'string',
+    valueHint: 'CODE',
+    description: 'this finding warns instead of blocking (repeatable)',
+    isRepeatable: true,
+  },
+  strict: { type: 'boolean', description: 'warnings count as blocks' },
+};
+
+/** What runs when no command is named. */
+export const main: Command = {
+  name: '',
+  description: 'Does the guest image still fit the Kata Containers runtime, before and after an upgrade?',
+  positional: '[PACKAGE…]',
+  options: { ...checking, ...common },
+  load: () => import('./check.ts'),
+};
+
+export const commands: readonly Command[] = [
+  {
+    name: 'image',
+    description: 'say what guest images hold; judges nothing',
+    positional: 'PATH…',
+    options: {
+      deep: { type: 'boolean', description: "read the agent's binary too, and compare" },
+      root,
+      ...common,
+    },
+    load: () => import('./image.ts'),
+  },
+  {
+    name: 'hook',
+    description: `what package managers call: ${hookNames.join(', ')}`,
+    positional: 'NAME [ARGS…]',
+    options: common,
+    load: () => import('./hook.ts'),
+  },
+  {
+    name: 'protocol',
+    description: 'how the agent protocol changed; compare OLD NEW: between .proto files',
+    positional: '[FROM [TO]]',
+    options: {
+      from: { type: 'string', valueHint: 'VERSION', description: 'compare: the release of OLD' },
+      to: { type: 'string', valueHint: 'VERSION', description: 'compare: what the release of NEW is to be' },
+      ...common,
+    },
+    load: () => import('./protocol.ts'),
+  },
+  {
+    name: 'explain',
+    description: 'what a finding means and how to allow it',
+    positional: '[CODE]',
+    options: common,
+    load: () => import('./explain.ts'),
+  },
+  {
+    name: 'completion',
+    description: 'completion for a shell, to be put where it looks for it',
+    positional: shells.join('|'),
+    options: common,
+    load: () => import('./completion.ts'),
+  },
+];
