@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { suite } from './suite.ts';
@@ -13,7 +13,12 @@ const files = readdirSync(sources, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
   .sort();
 
-for (const path of files.filter((file) => !fromOutside.test(file))) {
+/** A file of types alone does nothing that could be tested. */
+function isTypesAlone(path: string): boolean {
+  return !/^export (?:async )?(?:function|const|class|let)\b/m.test(readFileSync(join(sources, path), 'utf8'));
+}
+
+for (const path of files.filter((file) => !fromOutside.test(file) && !isTypesAlone(file))) {
   test(`${path} has its twin`, () => {
     const twin = path.replace(/\.ts$/, '.test.ts');
     assert.ok(existsSync(join(import.meta.dirname, twin)), `test/${twin} is missing`);

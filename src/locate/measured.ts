@@ -8,9 +8,23 @@ import type { Host } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
 import { readMeasurement } from '../read/image.ts';
 import { parseVerityParameters } from '../read/verity.ts';
-import type { Measured } from '../state/node.ts';
 import type { Installation } from './installation.ts';
 import { rootHashBeside } from './root-hash.ts';
+
+/** A measured image: the root hash that is demanded or expected of it, and the one that its hash partition gives. */
+export interface Measured {
+  readonly image: string;
+  /** Who says what the root hash must be: a configuration, or the file beside the image. */
+  readonly source: string;
+  /** The guest kernel only checks what the configuration gives it. */
+  readonly isConfigured: boolean;
+  /** Lower-case hexadecimal digits; null when the configuration's parameters cannot be read. */
+  readonly expected: string | null;
+  /** Likewise; null when the image has no hash partition. */
+  readonly actual: string | null;
+  /** Why it could not be read; null when it could. */
+  readonly problem: string | null;
+}
 
 /** `host` is rooted; `deadline` in milliseconds on its clock. A missing image is another finding. Throws Io. */
 export function measuredImages(host: Host, installation: Installation, deadline: number): Measured[] {

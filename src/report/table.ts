@@ -5,15 +5,8 @@
 
 import type { Report } from '../check.ts';
 import type { Pair } from '../judge/judge.ts';
-import {
-  type Configuration,
-  fits,
-  type Image,
-  isAsMeasured,
-  isMeasuredFor,
-  type Measured,
-  type Runtime,
-} from '../state/node.ts';
+import type { Measured } from '../locate/measured.ts';
+import { type Configuration, fits, type Image, isAsMeasured, isMeasuredFor, type Runtime } from '../state/node.ts';
 import { printable } from './printable.ts';
 
 /** Of a terminal. */

@@ -3,6 +3,7 @@
  * predicates on them; nothing here reads the node.
  */
 
+import type { Measured } from '../locate/measured.ts';
 import type { ImageFacts } from '../read/image.ts';
 import type { Version, VersionRange } from '../version.ts';
 
@@ -96,21 +97,6 @@ export interface State {
   readonly sandboxes: { readonly running: number; readonly ids: readonly string[] } | null;
   /** Measured images, as configured and as they are. */
   readonly measured: readonly Measured[];
-}
-
-/** A measured image: the root hash that is demanded or expected of it, and the one that its hash partition gives. */
-export interface Measured {
-  readonly image: string;
-  /** Who says what the root hash must be: a configuration, or the file beside the image. */
-  readonly source: string;
-  /** The guest kernel only checks what the configuration gives it. */
-  readonly isConfigured: boolean;
-  /** Lower-case hexadecimal digits; null when the configuration's parameters cannot be read. */
-  readonly expected: string | null;
-  /** Likewise; null when the image has no hash partition. */
-  readonly actual: string | null;
-  /** Why it could not be read; null when it could. */
-  readonly problem: string | null;
 }
 
 /** The image has the root hash that it must have. */

@@ -1,9 +1,10 @@
 import * as assert from 'uvu/assert';
 import { judge } from '../../src/judge/judge.ts';
 import type { Policy } from '../../src/judge/policy.ts';
+import type { Measured } from '../../src/locate/measured.ts';
 import { rangeByHistory } from '../../src/protocol/compare.ts';
 import type { ImageFacts } from '../../src/read/image.ts';
-import type { Image, Measured, Runtime, State } from '../../src/state/node.ts';
+import type { Image, Runtime, State } from '../../src/state/node.ts';
 import { parseRule, rangeOfRule, ruleText } from '../../src/state/rule.ts';
 import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
 import { diskFacts, imagePath, stateOf, usualPolicy } from '../states.ts';

@@ -1,0 +1,89 @@
+/**
+ * The node before the transaction, as far as the state after it depends on it: what is installed, which images count, and who owns them.
+ */
+
+import type { Wanted } from '../archive/incoming.ts';
+import type { Host } from '../host/host.ts';
+import { namesOf } from '../locate/configurations.ts';
+import {
+  type ConfiguredImage,
+  type Installation,
+  locateInstallation,
+  type Program,
+  runtimePrograms,
+  usualImages,
+} from '../locate/installation.ts';
+import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
+import type { Request } from './request.ts';
+import type { PackageChange } from './transaction.ts';
+
+export interface Before {
+  /** The real one. */
+  readonly host: Host;
+  /** The one below the root that is judged. */
+  readonly rooted: Host;
+  readonly request: Request;
+  readonly installation: Installation;
+  /** The images to be judged, with the names under which a package can own them. */
+  readonly images: readonly (ConfiguredImage & Wanted)[];
+  /** Nothing names an image, and none is there: these are where packages put one. */
+  readonly isFresh: boolean;
+  /** Owners of runtime programs and images, and what is installed of the packages that change. */
+  readonly packages: readonly InstalledPackage[];
+  /** For what is read out of packages, in milliseconds on the host's clock. */
+  readonly payloadDeadline: number;
+}
+
+/** Of the time that is left, for what is read out of packages: what is installed is read, and all is told, in the rest. */
+const payloadShare = 0.75;
+
+/** Throws Io, LimitExceeded. */
+export async function nodeBefore(
+  host: Host,
+  rooted: Host,
+  request: Request,
+  steps: readonly PackageChange[],
+): Promise<Before> {
+  // Below another root the environment is somebody else's.
+  const chosen = request.root === '' ? host.environment('KATA_CONF_FILE') : undefined;
+  const installation = locateInstallation(rooted, chosen);
+  const { images, isFresh } = imagesOf(rooted, request, installation);
+  const now = host.now();
+  const payloadDeadline = now + (request.deadline - now) * payloadShare;
+  const { root, config, deadline } = request;
+  const listed = [...config.runtimePackages, ...config.imagePackages].map(({ value }) => value);
+  const names = [...new Set([...listed, ...steps.map(({ name }) => name)])];
+  const paths = [...installation.programs.map(({ path }) => path), ...images.flatMap((image) => image.names)];
+  const packages = await installedPackages(host, root, [...new Set(paths)], names, deadline);
+  return { host, rooted, request, installation, images, isFresh, packages, payloadDeadline };
+}
+
+function imagesOf(rooted: Host, request: Request, installation: Installation): Pick<Before, 'images' | 'isFresh'> {
+  const known = new Map(installation.images.map((image) => [image.path, image]));
+  for (const { value, from } of request.config.images) {
+    const usedBy = [...(known.get(value)?.usedBy ?? []), { path: from, prefix: null, language: null }];
+    known.set(value, { path: value, kind: 'guest', usedBy });
+  }
+  const isFresh = request.images.length === 0 && known.size === 0 && installation.configurations.length === 0;
+  if (isFresh) {
+    for (const { path, prefix } of usualImages) {
+      known.set(path, { path, kind: 'guest', usedBy: [{ path, prefix, language: null }] });
+    }
+  }
+  const chosen = request.images.length > 0 ? request.images : [...known.keys()];
+  const images = chosen.map((path) => ({
+    ...(known.get(path) ?? { path, kind: 'guest' as const, usedBy: [] }),
+    names: namesOf(rooted, path),
+  }));
+  return { images, isFresh };
+}
+
+/** What is a runtime: in its usual places, and where this node's handlers name one. */
+export function programsOf({ installation }: Before): readonly Program[] {
+  return [...runtimePrograms, ...installation.programs];
+}
+
+/** Whether one of these packages owns a runtime program or a configured image. */
+export function ownsAnything({ packages }: Before, names: ReadonlySet<string>): boolean {
+  return packages.some(({ name, owns }) => names.has(name) && owns.length > 0);
+}
