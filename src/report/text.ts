@@ -5,8 +5,8 @@
 
 import type { Report } from '../check.ts';
 import { type Fact, type Finding, type FindingKind, findingKind } from '../judge/findings.ts';
-import { imageFact, runtimeFact } from '../judge/judge.ts';
 import { managerOf, managers } from '../judge/managers.ts';
+import { imageFact, runtimeFact } from '../judge/wording.ts';
 import type { ImageFacts } from '../read/image.ts';
 import { isAsMeasured } from '../state/node.ts';
 import { printable } from './printable.ts';

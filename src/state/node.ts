@@ -131,3 +131,42 @@ export function fits(one: string | null, other: string | null): boolean {
 export function belongsTogether(runtime: Runtime, image: Image): boolean {
   return image.usedBy.length === 0 || image.usedBy.some((user) => readsAs(runtime, user));
 }
+
+/** Runtime and image are used together, and, in a transaction, one of them changes. */
+export function isJudged(state: State, runtime: Runtime, image: Image): boolean {
+  return (
+    belongsTogether(runtime, image) &&
+    (!state.onlyChanges || runtime.isIncoming || image.incoming !== null || image.removedBy !== null)
+  );
+}
+
+/** A runtime or an image comes in. */
+export function isChanged({ runtimes, images }: State): boolean {
+  return runtimes.some(({ isIncoming }) => isIncoming) || images.some(({ incoming }) => incoming !== null);
+}
+
+/** What can be said of an image's agent. */
+export type ImageCondition =
+  | {
+      readonly is:
+        | 'removed'
+        | 'without an agent'
+        | 'unread in its package'
+        | 'missing'
+        | 'unreadable'
+        | 'without a version';
+    }
+  | { readonly is: 'known'; readonly agent: Version };
+
+/** The worst of what holds comes first: of an image that goes away it does not matter whether it can be read. */
+export function conditionOf({ facts, incoming, removedBy }: Image): ImageCondition {
+  if (removedBy !== null) return { is: 'removed' };
+  // What comes in the place of an extension image and could not be read is taken for one, too.
+  if (facts.kind === 'extension' && incoming?.version === undefined && (facts.problem === null || incoming !== null))
+    return { is: 'without an agent' };
+  if (incoming !== null) {
+    return incoming.version === undefined ? { is: 'unread in its package' } : { is: 'known', agent: incoming.version };
+  }
+  if (facts.problem !== null) return { is: facts.problem.kind === 'not-found' ? 'missing' : 'unreadable' };
+  return facts.agent === null ? { is: 'without a version' } : { is: 'known', agent: facts.agent.version };
+}

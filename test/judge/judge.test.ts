@@ -1,212 +1,45 @@
 import * as assert from 'uvu/assert';
 import { judge } from '../../src/judge/judge.ts';
-import type { Policy } from '../../src/judge/policy.ts';
 import type { Measured } from '../../src/locate/measured.ts';
-import { rangeByHistory } from '../../src/protocol/compare.ts';
-import type { ImageFacts } from '../../src/read/image.ts';
-import type { Image, Runtime, State } from '../../src/state/node.ts';
-import { parseRule, rangeOfRule, ruleText } from '../../src/state/rule.ts';
-import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
-import { diskFacts, imagePath, stateOf, usualPolicy } from '../states.ts';
+import type { Image, Runtime } from '../../src/state/node.ts';
+import {
+  absent,
+  atOpt,
+  corrupt,
+  declares,
+  extension,
+  image,
+  imagePath,
+  incomingImage,
+  incomingRuntime,
+  type JudgeRow,
+  readImage,
+  runtime,
+  stateOf,
+  told,
+  unknownRequirement,
+  usualPolicy,
+} from '../states.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the judge');
 
-const packagedConfig = '/usr/share/defaults/kata-containers/configuration.toml';
-
-type Requires =
-  | { readonly declares: string }
-  | { readonly rule: string }
-  | { readonly history: 'minor' | 'exact' }
-  | { readonly problem: string };
-
-/** A runtime of this version; without more, an installed one below /usr for which the rule "minor" speaks. */
-function runtime(
-  written: string | null,
-  requires: Requires = { rule: 'minor' },
-  parts: Partial<Runtime> = {},
-): Runtime {
-  const version = written === null ? undefined : parseVersion(written);
-  const requirement =
-    'problem' in requires
-      ? null
-      : 'declares' in requires
-        ? { range: parseRange(requires.declares) as VersionRange, source: 'its package', isRule: false }
-        : 'history' in requires
-          ? historyRequirement(requires.history, version as Version)
-          : ruleRequirement(requires.rule, version as Version);
-  return {
-    name: 'kata-runtime',
-    versionText: written,
-    version,
-    isIncoming: false,
-    source: '/usr/bin/kata-runtime',
-    prefix: '/usr',
-    language: 'go',
-    versionSource: 'package kata-runtime',
-    requirement,
-    requirementProblem: 'problem' in requires ? requires.problem : null,
-    replaces: null,
-    ...parts,
-  };
-}
-
-function ruleRequirement(text: string, version: Version): Runtime['requirement'] {
-  const rule = parseRule(text) as NonNullable<ReturnType<typeof parseRule>>;
-  return { range: rangeOfRule(rule, version), source: `rule ${ruleText(rule)}`, isRule: true };
-}
-
-function historyRequirement(rule: string, version: Version): Runtime['requirement'] {
-  const range = rangeByHistory(version) as VersionRange;
-  const otherwise = ruleRequirement(rule, version) as NonNullable<Runtime['requirement']>;
-  return { range, source: 'protocol history', isRule: false, otherwise };
-}
-
-function incomingRuntime(written: string | null, requires?: Requires, parts: Partial<Runtime> = {}): Runtime {
-  return runtime(written, requires, { isIncoming: true, source: '/x.deb', replaces: '3.4.0-1', ...parts });
-}
-
-function image(agent: string | null, parts: Partial<Image> = {}, facts: Partial<ImageFacts> = {}): Image {
-  const version = agent === null ? undefined : (parseVersion(agent) as Version);
-  return {
-    facts: {
-      ...diskFacts,
-      agent:
-        version === undefined ? null : { version, source: 'osbuilder.yaml', path: '/var/lib/osbuilder/osbuilder.yaml' },
-      ...facts,
-    },
-    usedBy: [{ path: packagedConfig, prefix: '/usr', language: null }],
-    package: 'kata-containers-image',
-    incoming: null,
-    removedBy: null,
-    ...parts,
-  };
-}
-
-/** `stated`: its field Kata-Agent-Version; `installed`: what is there now, which must not count. */
-function incomingImage(
-  stated: string | null,
-  installed: string | null = '1.0.0',
-  facts: Partial<ImageFacts> = {},
-): Image {
-  const version = stated === null ? undefined : parseVersion(stated);
-  return image(
-    installed,
-    {
-      incoming: {
-        package: 'kata-containers-image 3.5.0-1',
-        versionText: stated,
-        version,
-        isRead: false,
-        problem: null,
-      },
-    },
-    facts,
-  );
-}
-
-/** Read out of the package, in place of what is there. */
-function readImage(agent: string | null, facts: Partial<ImageFacts> = {}): Image {
-  const { facts: read } = image(agent, {}, facts);
-  const problem = read.problem?.message ?? read.unknown;
-  const package_ = { package: 'kata-containers-image 3.5.0-1', versionText: null };
-  return { ...image(agent, {}, facts), incoming: { ...package_, version: read.agent?.version, isRead: true, problem } };
-}
-
-const absent = { problem: { kind: 'not-found', message: `${imagePath}: no such file or directory` } } as const;
-const corrupt = { problem: { kind: 'corrupt', message: 'ext4 superblock: no' } } as const;
-const extension = { kind: 'extension', filesystem: 'erofs' } as const;
-const atOpt = { prefix: '/opt/kata', name: '/opt/kata/bin/kata-runtime' } as const;
-
-type Row = readonly [
-  rule: string,
-  runtimes: readonly Runtime[],
-  images: readonly Image[],
-  /** `code severity path`, without the usualPolicy path. */
-  findings: readonly string[],
-  parts?: { readonly policy?: Partial<Policy>; readonly onlyChanges?: boolean },
-];
-
-const declares: Requires = { declares: '>=3.4.0 <3.6.0' };
-const history: Requires = { history: 'minor' };
-const unknownRequirement: Requires = { problem: 'its version is not known' };
-
-const rows: readonly Row[] = [
-  // What fits.
-  ['the same version fits', [runtime('3.4.0')], [image('3.4.0')], []],
-  ['a patch apart fits by the rule "minor"', [runtime('3.4.1')], [image('3.4.7')], []],
-  ['a declared range fits whatever the versions are', [runtime('4.1.0', declares)], [image('3.4.0')], []],
-  ['nothing at all', [], [], []],
-  ['a runtime without an image', [runtime('3.4.0')], [], []],
-  ['an image without a runtime', [], [image('1.0.0')], []],
-
-  // A declared range: KC101.
-  ['below a declared range', [runtime('3.4.0', declares)], [image('3.3.9')], ['KC101 block']],
-  ['above it', [runtime('3.4.0', declares)], [image('3.6.0')], ['KC101 block']],
-  ["its lower bound's candidate", [runtime('3.4.0', declares)], [image('3.4.0-rc1')], ['KC101 block']],
-  ['even of the very version of the runtime', [runtime('3.3.0', declares)], [image('3.3.0')], ['KC101 block']],
-
-  // The rule: KC104.
-  ['outside of "minor"', [runtime('3.5.0')], [image('3.4.9')], ['KC104 warn']],
-  ['the agent is the newer one', [runtime('3.4.0')], [image('3.5.0')], ['KC104 warn']],
-  ['"exact" by a patch', [runtime('3.4.1', { rule: 'exact' })], [image('3.4.0')], ['KC104 warn']],
-  ['"exact" by nothing', [runtime('3.4.1', { rule: 'exact' })], [image('3.4.1')], []],
-  ['"skew=2" by two', [runtime('3.4.0', { rule: 'skew=2' })], [image('3.2.9')], []],
-  ['"skew=2" by three', [runtime('3.4.0', { rule: 'skew=2' })], [image('3.1.9')], ['KC104 warn']],
-  ['"skew=2", the agent newer by one', [runtime('3.4.0', { rule: 'skew=2' })], [image('3.5.0')], ['KC104 warn']],
-  ['"skew=2" over a major', [runtime('4.0.0', { rule: 'skew=2' })], [image('3.31.0')], ['KC104 warn']],
-
-  // The history: KC102, KC103, KC107, and the rule where it does not tell.
-  ['a call is missing', [runtime('1.1.0', history)], [image('1.0.0')], ['KC103 block']],
-  ['no call is missing', [runtime('1.0.0', history)], [image('1.1.0')], []],
-  ['the transport changed', [runtime('2.0.0', history)], [image('1.12.0')], ['KC102 block']],
-  ['a call went', [runtime('1.5.0', history)], [image('1.6.0')], ['KC102 block']],
-  ['a driver went', [runtime('3.12.0', history)], [image('3.29.0')], ['KC107 warn']],
-  ['the rule is not asked where the history tells', [runtime('3.5.1', { history: 'exact' })], [image('3.4.0')], []],
-  ['an agent newer than the table: the rule', [runtime('4.1.0', history)], [image('4.2.0')], ['KC104 warn']],
-  ['an agent before the table: the rule', [runtime('1.0.0', history)], [image('0.9.0')], ['KC104 warn']],
-  ['a candidate that could be either: the rule', [runtime('3.29.0', history)], [image('3.29.0-rc1')], []],
-  ['the rule "exact"', [runtime('3.29.0', { history: 'exact' })], [image('3.29.0-rc1')], ['KC104 warn']],
-  ['what a package declares wins over the history', [runtime('1.1.0', { declares: '>=1.0.0' })], [image('1.0.0')], []],
-  [
-    'allow of KC103 lets it pass',
-    [runtime('1.1.0', history)],
-    [image('1.0.0')],
-    ['KC103 warn'],
-    { policy: { allow: new Set(['KC103']) } },
-  ],
-  [
-    'strict blocks on KC107',
-    [runtime('3.12.0', history)],
-    [image('3.29.0')],
-    ['KC107 block'],
-    { policy: { strict: true } },
-  ],
-
-  // What is not known.
-  ['the image names no version', [runtime('3.4.0')], [image(null, {}, { unknown: 'x' })], ['KC201 warn']],
-  ['the image cannot be read', [runtime('3.4.0')], [image(null, {}, corrupt)], ['KC202 warn']],
-  ['it could be read in part', [runtime('3.4.0')], [image('3.4.0', {}, corrupt)], ['KC202 warn']],
-  ['it is not there', [runtime('3.4.0')], [image(null, {}, absent)], ['KC203 warn']],
-  ['no requirement', [runtime(null, unknownRequirement)], [image('3.4.0')], ['KC204 warn']],
-  ['no requirement, and nothing to hold against it', [runtime(null, unknownRequirement)], [], []],
+const rows: readonly JudgeRow[] = [
+  // Several checks of one pair.
   [
     'no requirement and no version: both are said',
     [runtime(null, unknownRequirement)],
     [image(null)],
     ['KC204 warn', 'KC201 warn'],
   ],
-  ['the incoming image does not say', [runtime('3.4.0')], [incomingImage(null)], ['KC205 warn']],
-  ['it does not say, and was read', [runtime('3.4.0')], [readImage('3.4.0')], []],
-  ['and does not fit', [runtime('3.4.0', { declares: '>=3.5.0' })], [readImage('3.4.0')], ['KC101 block']],
-  ['and is an extension', [runtime('3.4.0')], [readImage(null, extension)], []],
-  ['and cannot be read', [runtime('3.4.0')], [readImage(null, corrupt)], ['KC205 warn']],
-  ['and names no agent', [runtime('3.4.0')], [readImage(null, { unknown: 'no word of it' })], ['KC205 warn']],
-  ['what it says is no version', [runtime('3.4.0')], [incomingImage('latest')], ['KC205 warn']],
-  ['an extension image needs no agent', [runtime('3.4.0')], [image(null, {}, extension)], []],
-  ['an incoming one states none', [runtime('3.4.0')], [incomingImage(null, null, extension)], []],
   [
-    'unless its package states one',
+    'what was read out of the package does not fit',
+    [runtime('3.4.0', { declares: '>=3.5.0' })],
+    [readImage('3.4.0')],
+    ['KC101 block'],
+  ],
+  [
+    'an extension image whose package states an agent',
     [runtime('3.4.0', declares)],
     [incomingImage('3.3.0', null, extension)],
     ['KC101 block'],
@@ -394,10 +227,7 @@ const order = ['ok', 'info', 'warn', 'block'];
 for (const [rule, runtimes, images, expected, { policy = {}, onlyChanges = false } = {}] of rows) {
   test(rule, () => {
     const { findings, verdict } = judge(stateOf(runtimes, images, { onlyChanges }), { ...usualPolicy, ...policy });
-    const told = findings.map(({ code, severity, affects }) =>
-      `${code} ${severity} ${code === 'KC204' ? '' : affects.join(' ').replace(imagePath, '')}`.trim(),
-    );
-    assert.equal(told, expected);
+    assert.equal(told(findings), expected);
     const worst = Math.max(0, ...findings.map(({ severity }) => order.indexOf(severity)));
     assert.is(verdict, order[worst]);
   });
@@ -427,230 +257,6 @@ test('a finding has its facts with their sources, what would happen, and what to
     },
   });
 });
-
-test('the history names the calls that are missing, each with what makes it', () => {
-  const coming = incomingRuntime('3.29.0-1', history, { replaces: '3.12.0-1' });
-  const [finding] = judge(stateOf([coming], [image('3.12.0')]), usualPolicy).findings;
-  assert.equal(finding, {
-    code: 'KC103',
-    severity: 'block',
-    title: 'the guest image does not fit the incoming Kata runtime',
-    facts: [
-      { label: 'incoming', value: 'kata-runtime 3.29.0-1', from: 'agent >=3.29.0 (protocol history)' },
-      { label: 'installed', value: 'agent 3.12.0', from: `${imagePath}\next4 in partition 1, osbuilder.yaml` },
-      { label: 'missing', value: 'AddSwapPath', from: 'called for swap' },
-      { label: 'missing', value: 'GetDiagnosticData', from: 'called for diagnostics' },
-      { label: 'missing', value: 'MemAgentCompactSet', from: 'called for memory agent' },
-      { label: 'missing', value: 'MemAgentMemcgSet', from: 'called for memory agent' },
-    ],
-    consequence: 'calls the agent does not have: AddSwapPath, GetDiagnosticData, MemAgentCompactSet, MemAgentMemcgSet',
-    affects: [imagePath],
-    remedy: {
-      text: 'install a guest image with an agent >=3.29.0, or keep kata-runtime at 3.12.0-1; drain the node before',
-      commands: [],
-    },
-  });
-});
-
-test('where nothing gets through, single calls are not listed', () => {
-  const [finding] = judge(stateOf([runtime('2.0.0', history)], [image('1.12.0')]), usualPolicy).findings;
-  assert.match(finding?.consequence ?? '', /^gRPC to ttRPC in 2\.0\.0/);
-  assert.is(finding?.facts.length, 2);
-});
-
-test('a driver that may be refused: both of the same release settle it', () => {
-  const [finding] = judge(stateOf([runtime('3.12.0', history)], [image('3.29.0')]), usualPolicy).findings;
-  assert.is(finding?.title, 'names of drivers or device paths differ between runtime and agent');
-  assert.match(finding?.consequence ?? '', /^the agent may refuse or misread: driver 9p, /);
-  assert.match(finding?.remedy.text ?? '', /^install a guest image with an agent 3\.12\.0;/);
-});
-
-test('the rule that decides where the table ends is named, and the end is', () => {
-  const [finding] = judge(stateOf([runtime('4.1.0', history)], [image('4.2.0')]), usualPolicy).findings;
-  assert.is(
-    finding?.consequence,
-    'perhaps: nothing declares that agent 4.2.0 works with runtime 4.1.0, and the protocol history ends at 4.1',
-  );
-  assert.is(finding?.facts[0]?.from, 'agent >=4.1.0-0 <4.2.0-0 (rule minor)');
-});
-
-test('an installed runtime is called so', () => {
-  const [finding] = judge(stateOf([runtime('3.4.0', declares)], [image('1.0.0')]), usualPolicy).findings;
-  assert.is(finding?.title, 'the guest image does not fit the installed Kata runtime');
-  assert.is(finding?.facts[0]?.label, 'installed');
-});
-
-test('a missing image names the configurations that use it', () => {
-  const usedBy = [
-    { path: '/etc/kata-containers/configuration.toml', prefix: null, language: null },
-    { path: '/etc/kata-check.conf, line 3', prefix: null, language: null },
-  ];
-  const [finding] = judge(stateOf([runtime('3.4.0')], [image(null, { usedBy }, absent)]), usualPolicy).findings;
-  assert.equal(
-    finding?.facts.filter(({ label }) => label === 'used by').map(({ value }) => value),
-    usedBy.map(({ path }) => path),
-  );
-  assert.is(finding?.consequence, absent.problem.message);
-});
-
-test('a rule says what it does not know, and nothing of a declaration', () => {
-  const [finding] = judge(stateOf([incomingRuntime('3.5.0')], [image('3.4.0')]), usualPolicy).findings;
-  assert.is(finding?.consequence, 'perhaps: nothing declares that agent 3.4.0 works with runtime 3.5.0');
-});
-
-const consequences: readonly [rule: string, image: Image, said: string][] = [
-  [
-    'a package without the field',
-    incomingImage(null),
-    'its package states no agent, and what it brings could not be read: no version was found',
-  ],
-  [
-    'a package with another word in it',
-    incomingImage('latest'),
-    'its package states the agent latest, which is no version',
-  ],
-  [
-    'an image that tells why',
-    image(null, {}, { unknown: 'osbuilder.yaml does not say it' }),
-    'osbuilder.yaml does not say it',
-  ],
-  ['an image that tells nothing', image(null), 'no version was found'],
-];
-
-for (const [rule, one, said] of consequences) {
-  test(`why it is not known: ${rule}`, () => {
-    assert.is(judge(stateOf([runtime('3.4.0')], [one]), usualPolicy).findings[0]?.consequence, said);
-  });
-}
-
-const commands: readonly [rule: string, runtime: Runtime, image: Image, commands: readonly string[]][] = [
-  [
-    'the runtime comes: with the package of the image',
-    incomingRuntime('3.5.0', declares),
-    image('1.0.0'),
-    ['apt-get install kata-runtime kata-containers-image'],
-  ],
-  [
-    'no package owns the image: the runtime is kept',
-    incomingRuntime('3.5.0', declares),
-    image('1.0.0', { package: null }),
-    ['apt-mark hold kata-runtime'],
-  ],
-  [
-    'one package is both',
-    incomingRuntime('3.5.0', declares, { name: 'kata-containers' }),
-    image('1.0.0', { package: 'kata-containers' }),
-    ['apt-mark hold kata-containers'],
-  ],
-  [
-    'the image comes: by its name, without its version',
-    runtime('3.4.0', declares),
-    incomingImage('1.0.0'),
-    ['apt-get install kata-containers-image kata-runtime'],
-  ],
-  [
-    'no package owns the runtime: the image is kept',
-    runtime('3.4.0', declares, atOpt),
-    { ...incomingImage('1.0.0'), usedBy: [] },
-    ['apt-mark hold kata-containers-image'],
-  ],
-  [
-    'both come, and do not fit',
-    incomingRuntime('3.5.0', declares),
-    incomingImage('1.0.0'),
-    ['apt-mark hold kata-runtime kata-containers-image'],
-  ],
-  [
-    'a name is one word of the shell',
-    incomingRuntime('3.5.0', declares, { name: 'kata; reboot' }),
-    image('1.0.0', { package: null }),
-    ["apt-mark hold 'kata; reboot'"],
-  ],
-];
-
-for (const [rule, one, other, expected] of commands) {
-  test(`commands for apt: ${rule}`, () => {
-    const [finding] = judge(stateOf([one], [other], { manager: 'apt' }), usualPolicy).findings;
-    assert.equal(finding?.remedy.commands, expected);
-    assert.equal(judge(stateOf([one], [other]), usualPolicy).findings[0]?.remedy.commands, []);
-  });
-}
-
-const words: readonly [rule: string, path: string, command: string][] = [
-  ['plain', '/srv/kata-1.0_x+y:z.img', 'kata-check image /srv/kata-1.0_x+y:z.img'],
-  ['a blank', '/srv/my image', "kata-check image '/srv/my image'"],
-  ['what a shell would run', '/srv/$(reboot)`x`;y', "kata-check image '/srv/$(reboot)`x`;y'"],
-  ['a quotation mark', "/srv/it's", "kata-check image '/srv/it'\\''s'"],
-  ['a line break', '/srv/a\nb', "kata-check image '/srv/a\nb'"],
-  ['not ASCII', '/srv/ä', "kata-check image '/srv/ä'"],
-];
-
-for (const [rule, path, command] of words) {
-  test(`a path in a command is one word of the shell: ${rule}`, () => {
-    const [finding] = judge(stateOf([runtime('3.4.0')], [image(null, {}, { path, ...corrupt })]), usualPolicy).findings;
-    assert.equal(finding?.remedy.commands, [command]);
-  });
-}
-
-const two = { running: 2, ids: ['sandbox-1', 'sandbox-2'] };
-const drains: readonly [
-  rule: string,
-  isIncoming: boolean,
-  sandboxes: State['sandboxes'],
-  expected: readonly string[],
-][] = [
-  ['sandboxes that run while a runtime comes in are said', true, two, ['KC301 warn']],
-  ["without a change they are nobody's matter", false, two, []],
-  ['none runs', true, { running: 0, ids: [] }, []],
-  ['whether some run is not known', true, null, []],
-];
-
-for (const [rule, isIncoming, sandboxes, expected] of drains) {
-  test(rule, () => {
-    const state = stateOf([{ ...runtime('3.4.0'), isIncoming }], [image('3.4.0')], { sandboxes });
-    const { findings } = judge(state, usualPolicy);
-    assert.equal(
-      findings.map(({ code, severity }) => `${code} ${severity}`),
-      expected,
-    );
-    for (const { facts, affects, remedy } of findings) {
-      assert.is(facts[0]?.value, '2 sandboxes');
-      assert.equal(affects, two.ids);
-      assert.ok(remedy.commands.some((command) => command.startsWith('kubectl drain')));
-    }
-  });
-}
-
-const hash = { a: 'a'.repeat(64), b: 'b'.repeat(64) };
-const measured: readonly [rule: string, parts: Partial<Measured>, expected: readonly string[]][] = [
-  ['the configured root hash is that of the image', {}, []],
-  ['it is another one: the image does not boot', { actual: hash.b }, ['KC106 block']],
-  ['it is configured, and the image is not measured', { actual: null }, ['KC106 block']],
-  ['what is configured is no root hash: a doubt', { expected: null, actual: null }, ['KC106 warn']],
-  ['the hash partition cannot be read', { actual: null, problem: 'broken' }, ['KC202 warn']],
-  ['the file beside the image has the same', { isConfigured: false }, []],
-  ['the file beside it has another, and nobody asks: a doubt', { isConfigured: false, actual: hash.b }, ['KC106 warn']],
-];
-
-for (const [rule, parts, expected] of measured) {
-  test(`measured images: ${rule}`, () => {
-    const one: Measured = {
-      image: '/i.img',
-      source: '/c.toml',
-      isConfigured: true,
-      expected: hash.a,
-      actual: hash.a,
-      problem: null,
-      ...parts,
-    };
-    const { findings } = judge(stateOf([runtime('3.4.0')], [image('3.4.0')], { measured: [one] }), usualPolicy);
-    assert.equal(
-      findings.map(({ code, severity }) => `${code} ${severity}`),
-      expected,
-    );
-    for (const { affects } of findings) assert.equal(affects, ['/i.img', '/c.toml']);
-  });
-}
 
 const goUser = { path: '/go.toml', prefix: '/opt/kata', language: 'go' } as const;
 const rustUser = { path: '/rust.toml', prefix: '/opt/kata', language: 'rust' } as const;
@@ -717,62 +323,13 @@ test('pairs know what was found of them, and nothing of what was found beside', 
   );
 });
 
-test('a configuration that cannot be read is a finding with its place', () => {
-  const unread = [{ path: '/c.toml', message: '/c.toml, line 1, column 2: no' }];
-  const [finding] = judge(stateOf([], [], { unread }), usualPolicy).findings;
-  assert.is(finding?.code, 'KC202');
-  assert.equal(finding?.affects, ['/c.toml']);
-  assert.match(finding?.consequence ?? '', /^\/c\.toml, line 1, column 2: no; /);
-  assert.equal(judge(stateOf([], [], { unread, onlyChanges: true }), usualPolicy).findings, []);
-  const changed = judge(stateOf([incomingRuntime('3.4.0', declares)], [], { unread, onlyChanges: true }), usualPolicy);
-  assert.equal(
-    changed.findings.map(({ code }) => code),
-    ['KC202'],
-  );
-});
-
-test('what is masked is told, with the images that nobody else names', () => {
-  const configuration = {
-    path: packagedConfig,
-    resolvedPath: packagedConfig,
-    readers: [],
-    namedBy: null,
-    dropIns: [],
-    images: [{ path: imagePath }, { path: '/hidden.img' }],
-    isRemote: false,
-    maskedBy: '/etc/c.toml',
-  };
-  const state = stateOf([runtime('3.4.0')], [image('3.4.0')], { configurations: [configuration] });
-  const { findings, verdict } = judge(state, usualPolicy);
-  assert.equal(
-    findings.map(({ code, severity, consequence }) => [code, severity, consequence]),
-    [['KC303', 'info', `/etc/c.toml masks ${packagedConfig}, which names /hidden.img`]],
-  );
-  assert.is(verdict, 'info');
-  const read = { ...configuration, maskedBy: null };
-  assert.equal(judge({ ...state, configurations: [read] }, usualPolicy).findings, []);
-});
-
-test('an extension image that is missing or broken is told as any other', () => {
-  for (const [facts, code] of [
-    [absent, 'KC203'],
-    [corrupt, 'KC202'],
-  ] as const) {
-    const { findings } = judge(stateOf([runtime('3.4.0')], [image(null, {}, { ...extension, ...facts })]), usualPolicy);
-    assert.equal(
-      findings.map((finding) => finding.code),
-      [code],
-    );
-  }
-});
-
 test('a pair has the finding of its measured image, and only where its own configuration asks', () => {
   const one: Measured = {
     image: '/usr/share/kata-containers/kata-containers.img',
     source: goUser.path,
     isConfigured: true,
-    expected: hash.a,
-    actual: hash.b,
+    expected: 'a'.repeat(64),
+    actual: 'b'.repeat(64),
     problem: null,
   };
   const both = image('3.4.0', { usedBy: [goUser, rustUser] });

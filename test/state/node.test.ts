@@ -3,14 +3,19 @@ import type { Measured } from '../../src/locate/measured.ts';
 import {
   belongsTogether,
   changesBoth,
+  conditionOf,
   fits,
   type Image,
   isAsMeasured,
+  isChanged,
+  isJudged,
   isMeasuredFor,
   type Runtime,
   type State,
   type User,
 } from '../../src/state/node.ts';
+import * as usual from '../states.ts';
+import { absent, atOpt, corrupt, extension, incomingImage, incomingRuntime, readImage, stateOf } from '../states.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the model of a node');
@@ -80,4 +85,46 @@ test('a measurement counts for the runtimes that read the configuration which as
   assert.is(isMeasuredFor(measured({ source: '/d.toml' }), go, image(user('/usr', 'go'))), false);
   assert.is(isMeasuredFor(measured({ source: '/a.hash', isConfigured: false }), go, image()), true);
   assert.is(isMeasuredFor(measured({ image: '/b.img' }), go, image(user('/usr', 'go'))), false);
+});
+
+const removed = { removedBy: 'kata-containers-image' };
+
+const conditions: readonly [rule: string, image: Image, is: string][] = [
+  ['its agent is known', usual.image('3.4.0'), 'known 3.4.0'],
+  ['it names no version', usual.image(null), 'without a version'],
+  ['it is not there', usual.image(null, {}, absent), 'missing'],
+  ['it is corrupt', usual.image(null, {}, corrupt), 'unreadable'],
+  ['it is corrupt, although a version was found', usual.image('3.4.0', {}, corrupt), 'unreadable'],
+  ['an extension needs no agent', usual.image(null, {}, extension), 'without an agent'],
+  ['an extension that is missing is missing', usual.image(null, {}, { ...extension, ...absent }), 'missing'],
+  ['what comes in states its agent', incomingImage('3.5.0'), 'known 3.5.0'],
+  ['whatever the image that it replaces is', incomingImage('3.5.0', null, corrupt), 'known 3.5.0'],
+  ['what comes in was read', readImage('3.5.0'), 'known 3.5.0'],
+  ['what comes in could not be read', readImage(null, corrupt), 'unread in its package'],
+  ['what comes in the place of an extension is one', incomingImage(null, null, extension), 'without an agent'],
+  ['unless it states an agent', incomingImage('3.5.0', null, extension), 'known 3.5.0'],
+  ['what goes away is not looked at', usual.image(null, removed, corrupt), 'removed'],
+];
+
+for (const [rule, one, is] of conditions) {
+  test(`an image: ${rule}`, () => {
+    const condition = conditionOf(one);
+    assert.is(condition.is === 'known' ? `known ${condition.agent.text}` : condition.is, is);
+  });
+}
+
+test('in a transaction a pair is judged when one of the two changes', () => {
+  const state = stateOf([], [], { onlyChanges: true });
+  assert.not(isJudged(state, usual.runtime('3.4.0'), usual.image('3.4.0')));
+  assert.ok(isJudged(state, incomingRuntime('3.4.0'), usual.image('3.4.0')));
+  assert.ok(isJudged(state, usual.runtime('3.4.0'), incomingImage('3.4.0')));
+  assert.ok(isJudged(state, usual.runtime('3.4.0'), usual.image('3.4.0', removed)));
+  assert.not(isJudged(state, incomingRuntime('3.4.0', undefined, atOpt), usual.image('3.4.0')));
+  assert.ok(isJudged(stateOf([], []), usual.runtime('3.4.0'), usual.image('3.4.0')));
+});
+
+test('a state changes where a runtime or an image comes in', () => {
+  assert.not(isChanged(stateOf([usual.runtime('3.4.0')], [usual.image('3.4.0')])));
+  assert.ok(isChanged(stateOf([incomingRuntime('3.4.0')], [usual.image('3.4.0')])));
+  assert.ok(isChanged(stateOf([usual.runtime('3.4.0')], [incomingImage('3.4.0')])));
 });

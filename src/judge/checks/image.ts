@@ -1,0 +1,60 @@
+/**
+ * Images of which the agent is not known: they are taken away, missing, unreadable, or say nothing.
+ */
+
+import type { Image } from '../../state/node.ts';
+import type { Fact } from '../findings.ts';
+import { imageFact, oneLine, runtimeFact, shellWord } from '../wording.ts';
+import { type Check, imageCheck, usualRemedy } from './check.ts';
+
+const removed = imageCheck('KC302', 'removed', ({ facts, removedBy }, users) => ({
+  facts: [{ label: 'removed', value: removedBy ?? '', from: oneLine(facts.path) }, ...users.map(runtimeFact)],
+  consequence: 'no pod starts with this image any more',
+  affects: [facts.path],
+  remedy: usualRemedy('KC302'),
+}));
+
+const unreadInItsPackage = imageCheck('KC205', 'unread in its package', ({ facts, incoming }) => {
+  const stated = incoming?.versionText ?? null;
+  return {
+    facts: [{ label: 'incoming', value: incoming?.package ?? '', from: oneLine(facts.path) }],
+    consequence:
+      stated === null
+        ? `its package states no agent, and what it brings could not be read: ${incoming?.problem ?? 'no version was found'}`
+        : `its package states the agent ${stated}, which is no version`,
+    affects: [facts.path],
+    remedy: usualRemedy('KC205', ['kata-check']),
+  };
+});
+
+const missing = imageCheck('KC203', 'missing', (image) => ({
+  facts: [imageFact(image), ...pathFacts(image)],
+  // As the node names it, not as it is called from outside of its root.
+  consequence: `${oneLine(image.facts.resolvedPath)}: no such file or directory`,
+  affects: [image.facts.path],
+  remedy: usualRemedy('KC203'),
+}));
+
+const unreadable = imageCheck('KC202', 'unreadable', (image) => ({
+  facts: [imageFact(image), ...pathFacts(image)],
+  consequence: image.facts.problem?.message ?? '',
+  affects: [image.facts.path],
+  remedy: usualRemedy('KC202', [`kata-check image ${shellWord(image.facts.path)}`]),
+}));
+
+const withoutAVersion = imageCheck('KC201', 'without a version', (image) => ({
+  facts: [imageFact(image)],
+  consequence: image.facts.unknown ?? 'no version was found',
+  affects: [image.facts.path],
+  remedy: usualRemedy('KC201'),
+}));
+
+/** At most one of them speaks of an image. */
+export const imageChecks: readonly Check[] = [removed, unreadInItsPackage, missing, unreadable, withoutAVersion];
+
+/** Where its path leads to, and who names it. */
+function pathFacts({ facts, usedBy }: Image): Fact[] {
+  const leadsTo = facts.resolvedPath === facts.path ? [] : [{ label: 'leads to', value: facts.resolvedPath, from: '' }];
+  const users = new Set(usedBy.map(({ path }) => path));
+  return [...leadsTo, ...[...users].map((value) => ({ label: 'used by', value, from: '' }))];
+}

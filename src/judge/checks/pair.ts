@@ -1,0 +1,106 @@
+/**
+ * A runtime and a guest image that are used together, both of known version: do they understand each other?
+ *
+ * What a package or the configuration declares wins over the protocol's history; the policy's rule decides where neither tells.
+ */
+
+import { type Comparison, compareProtocols, consequenceOf, whyNotCovered } from '../../protocol/compare.ts';
+import { conditionOf, type Image, isJudged, type Requirement, type Runtime, type State } from '../../state/node.ts';
+import { isInRange, type Version } from '../../version.ts';
+import type { Code, Finding } from '../findings.ts';
+import type { Policy } from '../policy.ts';
+import { imageFact, missingFacts, remedyFor, runtimeFact } from '../wording.ts';
+import { type Check, finding, usualRemedy } from './check.ts';
+
+interface Pair {
+  readonly runtime: Runtime;
+  readonly requirement: Requirement;
+  readonly image: Image;
+  readonly agent: Version;
+  readonly manager: State['manager'];
+}
+
+/** A check of each pair of which both versions, and a requirement, are known. */
+function pairCheck(codes: readonly Code[], examine: (pair: Pair, policy: Policy) => Finding | null): Check {
+  return {
+    codes,
+    examine: (state, policy) =>
+      state.images.flatMap((image) => {
+        const condition = conditionOf(image);
+        if (condition.is !== 'known') return [];
+        return state.runtimes.flatMap((runtime) => {
+          const { requirement } = runtime;
+          if (requirement === null || !isJudged(state, runtime, image)) return [];
+          return examine({ runtime, requirement, image, agent: condition.agent, manager: state.manager }, policy) ?? [];
+        });
+      }),
+  };
+}
+
+const withoutRequirement: Check = {
+  codes: ['KC204'],
+  examine: (state, policy) =>
+    state.runtimes
+      .filter(({ requirement }) => requirement === null)
+      .filter((runtime) => state.images.some((image) => isJudged(state, runtime, image)))
+      .map((runtime) =>
+        finding('KC204', policy, {
+          facts: [runtimeFact(runtime)],
+          consequence: runtime.requirementProblem ?? 'nothing says which agents it works with',
+          affects: [runtime.name],
+          remedy: usualRemedy('KC204', ['kata-check --to VERSION --requires RANGE']),
+        }),
+      ),
+};
+
+const byProtocol = pairCheck(['KC102', 'KC103', 'KC107'], (pair, policy) => {
+  const { runtime, image } = pair;
+  const compared = comparisonOf(pair);
+  if (compared === undefined || compared.code === null) return null;
+  return finding(compared.code, policy, {
+    ...(compared.code === 'KC107' ? {} : { title: unfitTitle(runtime) }),
+    facts: [runtimeFact(runtime), imageFact(image), ...missingFacts(compared)],
+    consequence: consequenceOf(compared),
+    affects: [image.facts.path],
+    remedy: remedyFor(runtime, image, pair.manager, compared),
+  });
+});
+
+const byDeclaration = pairCheck(['KC101'], ({ runtime, requirement, image, agent, manager }, policy) => {
+  if (requirement.isRule || requirement.otherwise !== undefined || isInRange(agent, requirement.range)) return null;
+  return finding('KC101', policy, {
+    title: unfitTitle(runtime),
+    facts: [runtimeFact(runtime), imageFact(image)],
+    consequence: `containers may fail to start or at a later call: this runtime works with agent ${requirement.range.text}, not ${agent.text}`,
+    affects: [image.facts.path],
+    remedy: remedyFor(runtime, image, manager),
+  });
+});
+
+const byRule = pairCheck(['KC104'], (pair, policy) => {
+  const { image, agent } = pair;
+  const requirement = pair.requirement.otherwise ?? pair.requirement;
+  if (!requirement.isRule || comparisonOf(pair) !== undefined || isInRange(agent, requirement.range)) return null;
+  const runtime = { ...pair.runtime, requirement };
+  const why = pair.requirement.otherwise === undefined ? null : whyNotCovered(agent);
+  return finding('KC104', policy, {
+    facts: [runtimeFact(runtime), imageFact(image)],
+    consequence: `perhaps: nothing declares that agent ${agent.text} works with runtime ${runtime.version?.text ?? '?'}${why === null ? '' : `, and ${why}`}`,
+    affects: [image.facts.path],
+    remedy: remedyFor(runtime, image, pair.manager),
+  });
+});
+
+export const requirementChecks: readonly Check[] = [withoutRequirement];
+/** At most one of them speaks of a pair. */
+export const pairChecks: readonly Check[] = [byProtocol, byDeclaration, byRule];
+
+/** Undefined where something else decides, and where the history does not tell. */
+function comparisonOf({ requirement, runtime, agent }: Pair): Comparison | undefined {
+  if (requirement.otherwise === undefined || runtime.version === undefined) return undefined;
+  return compareProtocols(runtime.version, agent);
+}
+
+function unfitTitle({ isIncoming }: Runtime): string {
+  return `the guest image does not fit the ${isIncoming ? 'incoming' : 'installed'} Kata runtime`;
+}

@@ -1,0 +1,86 @@
+/**
+ * What findings say of runtimes and images, and what is to be done: facts, remedies, commands to copy.
+ */
+
+import type { Comparison } from '../protocol/compare.ts';
+import type { Image, Runtime } from '../state/node.ts';
+import type { Fact, Finding } from './findings.ts';
+import { type Manager, managerOf } from './managers.ts';
+
+export function runtimeFact(runtime: Runtime): Fact {
+  const { requirement, versionSource } = runtime;
+  const range =
+    requirement === null ? 'requirement unknown' : `agent ${requirement.range.text} (${requirement.source})`;
+  // A file beside the programs can be older than they are.
+  const isFromFile = versionSource?.endsWith('/VERSION') === true;
+  return {
+    label: runtime.isIncoming ? 'incoming' : 'installed',
+    value: `${runtime.name} ${runtime.versionText ?? 'of unknown version'}`,
+    from: isFromFile ? `${range}\nversion from ${versionSource}` : range,
+  };
+}
+
+export function imageFact(image: Image): Fact {
+  const { facts, incoming } = image;
+  const place = facts.partition === null ? facts.filesystem : `${facts.filesystem} in partition ${facts.partition}`;
+  const how = [place, facts.agent?.source].filter((part) => part !== null && part !== undefined).join(', ');
+  if (incoming !== null) {
+    return {
+      label: 'incoming',
+      value: `agent ${incoming.version?.text ?? 'unknown'}`,
+      from: oneLine(`${incoming.package}, for ${facts.path}`) + (incoming.isRead && how !== '' ? `\n${how}` : ''),
+    };
+  }
+  return {
+    label: 'installed',
+    value: facts.agent === null ? 'agent unknown' : `agent ${facts.agent.version.text}`,
+    from: how === '' ? oneLine(facts.path) : `${oneLine(facts.path)}\n${how}`,
+  };
+}
+
+/** A row for each call that the agent does not have. Where no call gets through at all, which of them are missing is no matter. */
+export function missingFacts({ breaks, missing }: Comparison): Fact[] {
+  if (breaks.length > 0) return [];
+  return missing.map(({ name, feature }) => ({ label: 'missing', value: name, from: `called for ${feature}` }));
+}
+
+export function remedyFor(
+  runtime: Runtime,
+  image: Image,
+  manager: string | null,
+  compared: Comparison | null = null,
+): Finding['remedy'] {
+  // Such an agent is in the range: what settles it is that both are of the same release.
+  const wanted = compared?.code === 'KC107' ? (runtime.version?.text ?? '') : (runtime.requirement?.range.text ?? '');
+  const keep =
+    runtime.isIncoming && runtime.replaces !== null
+      ? `, or keep ${runtime.name} at ${runtime.replaces}`
+      : image.incoming !== null
+        ? `, or keep the guest image that is installed`
+        : '';
+  const commands = commandsOf(managerOf(manager), runtime, image);
+  return { text: `install a guest image with an agent ${wanted}${keep}; drain the node before`, commands };
+}
+
+/** Where a fact is from may take several lines, but a path takes one. */
+export function oneLine(text: string): string {
+  return text.replaceAll('\n', '\\u000a');
+}
+
+/** With the other package, where there is one that stays; else without what comes. */
+function commandsOf(manager: Manager | undefined, runtime: Runtime, image: Image): string[] {
+  // A runtime that no package owns is named by its path.
+  const runtimePackage = runtime.name.startsWith('/') ? null : runtime.name;
+  const known = (names: readonly (string | null)[]): string[] => [...new Set(names.filter((name) => name !== null))];
+  const comes = known([runtime.isIncoming ? runtimePackage : null, image.incoming === null ? null : image.package]);
+  const all = known([...comes, runtimePackage, image.package]);
+  if (manager === undefined || comes.length === 0) return [];
+  const isHalf = comes.length === 1 && all.length === 2;
+  const command = isHalf ? manager.install(all.map(shellWord)) : manager.hold(comes.map(shellWord));
+  return command === null ? [] : [command];
+}
+
+/** A path or a name as a shell takes it. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,109 @@
+import * as assert from 'uvu/assert';
+import { imageChecks } from '../../../src/judge/checks/image.ts';
+import type { Image } from '../../../src/state/node.ts';
+import {
+  absent,
+  corrupt,
+  examined,
+  extension,
+  image,
+  incomingImage,
+  type JudgeRow,
+  readImage,
+  runtime,
+  stateOf,
+  told,
+  usualPolicy,
+} from '../../states.ts';
+import { suite } from '../../suite.ts';
+
+const test = suite('checks of an image');
+
+const rows: readonly JudgeRow[] = [
+  ['the image names no version', [runtime('3.4.0')], [image(null, {}, { unknown: 'x' })], ['KC201 warn']],
+  ['the image cannot be read', [runtime('3.4.0')], [image(null, {}, corrupt)], ['KC202 warn']],
+  ['it could be read in part', [runtime('3.4.0')], [image('3.4.0', {}, corrupt)], ['KC202 warn']],
+  ['it is not there', [runtime('3.4.0')], [image(null, {}, absent)], ['KC203 warn']],
+  ['the incoming image does not say', [runtime('3.4.0')], [incomingImage(null)], ['KC205 warn']],
+  ['it does not say, and was read', [runtime('3.4.0')], [readImage('3.4.0')], []],
+  ['and is an extension', [runtime('3.4.0')], [readImage(null, extension)], []],
+  ['and cannot be read', [runtime('3.4.0')], [readImage(null, corrupt)], ['KC205 warn']],
+  ['and names no agent', [runtime('3.4.0')], [readImage(null, { unknown: 'no word of it' })], ['KC205 warn']],
+  ['what it says is no version', [runtime('3.4.0')], [incomingImage('latest')], ['KC205 warn']],
+  ['an extension image needs no agent', [runtime('3.4.0')], [image(null, {}, extension)], []],
+  ['an incoming one states none', [runtime('3.4.0')], [incomingImage(null, null, extension)], []],
+];
+
+for (const [rule, runtimes, images, expected, { policy = {}, onlyChanges = false } = {}] of rows) {
+  test(rule, () => {
+    const findings = examined(imageChecks, stateOf(runtimes, images, { onlyChanges }), { ...usualPolicy, ...policy });
+    assert.equal(told(findings), expected);
+  });
+}
+
+test('a missing image names the configurations that use it', () => {
+  const usedBy = [
+    { path: '/etc/kata-containers/configuration.toml', prefix: null, language: null },
+    { path: '/etc/kata-check.conf, line 3', prefix: null, language: null },
+  ];
+  const [finding] = examined(imageChecks, stateOf([runtime('3.4.0')], [image(null, { usedBy }, absent)]));
+  assert.equal(
+    finding?.facts.filter(({ label }) => label === 'used by').map(({ value }) => value),
+    usedBy.map(({ path }) => path),
+  );
+  assert.is(finding?.consequence, absent.problem.message);
+});
+
+const consequences: readonly [rule: string, image: Image, said: string][] = [
+  [
+    'a package without the field',
+    incomingImage(null),
+    'its package states no agent, and what it brings could not be read: no version was found',
+  ],
+  [
+    'a package with another word in it',
+    incomingImage('latest'),
+    'its package states the agent latest, which is no version',
+  ],
+  [
+    'an image that tells why',
+    image(null, {}, { unknown: 'osbuilder.yaml does not say it' }),
+    'osbuilder.yaml does not say it',
+  ],
+  ['an image that tells nothing', image(null), 'no version was found'],
+];
+
+for (const [rule, one, said] of consequences) {
+  test(`why it is not known: ${rule}`, () => {
+    assert.is(examined(imageChecks, stateOf([runtime('3.4.0')], [one]))[0]?.consequence, said);
+  });
+}
+
+const words: readonly [rule: string, path: string, command: string][] = [
+  ['plain', '/srv/kata-1.0_x+y:z.img', 'kata-check image /srv/kata-1.0_x+y:z.img'],
+  ['a blank', '/srv/my image', "kata-check image '/srv/my image'"],
+  ['what a shell would run', '/srv/$(reboot)`x`;y', "kata-check image '/srv/$(reboot)`x`;y'"],
+  ['a quotation mark', "/srv/it's", "kata-check image '/srv/it'\\''s'"],
+  ['a line break', '/srv/a\nb', "kata-check image '/srv/a\nb'"],
+  ['not ASCII', '/srv/ä', "kata-check image '/srv/ä'"],
+];
+
+for (const [rule, path, command] of words) {
+  test(`a path in a command is one word of the shell: ${rule}`, () => {
+    const [finding] = examined(imageChecks, stateOf([runtime('3.4.0')], [image(null, {}, { path, ...corrupt })]));
+    assert.equal(finding?.remedy.commands, [command]);
+  });
+}
+
+test('an extension image that is missing or broken is told as any other', () => {
+  for (const [facts, code] of [
+    [absent, 'KC203'],
+    [corrupt, 'KC202'],
+  ] as const) {
+    const findings = examined(imageChecks, stateOf([runtime('3.4.0')], [image(null, {}, { ...extension, ...facts })]));
+    assert.equal(
+      findings.map((finding) => finding.code),
+      [code],
+    );
+  }
+});
