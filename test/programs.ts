@@ -1,0 +1,86 @@
+/**
+ * Small programs that carry descriptors of .proto files of the tests' own, as Kata's generators embed them: gogo/protobuf compressed, protoc-gen-go and
+ * rust-protobuf as they are.
+ */
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { temporaryFolder } from './images.ts';
+
+const types = `syntax = "proto3";
+package types;
+enum IPFamily { v4 = 0; v6 = 1; }
+message Interface { string device = 1; repeated string addresses = 2; IPFamily family = 3; map<string, uint64> counters = 4; }
+`;
+
+/** agent.proto of a small protocol; `calls` are more methods of its service, `fields` more fields of CreateContainerRequest. */
+export function agentProto(calls: readonly string[] = [], fields: readonly string[] = []): string {
+  return `syntax = "proto3";
+package grpc;
+import "types.proto";
+service AgentService {
+  rpc CreateContainer(CreateContainerRequest) returns (Empty);
+  rpc StartContainer(StartContainerRequest) returns (Empty);
+  rpc UpdateInterface(UpdateInterfaceRequest) returns (types.Interface);
+${calls.map((name) => `  rpc ${name}(${name}Request) returns (Empty);`).join('\n')}
+}
+message Empty {}
+message CreateContainerRequest {
+  string container_id = 1;
+  Spec OCI = 2;
+  message Spec { repeated string args = 1; oneof platform { bool linux = 2; bytes other = 3; } }
+${fields.join('\n')}
+}
+message StartContainerRequest { string container_id = 1; }
+message UpdateInterfaceRequest { types.Interface interface = 1; sint64 delta = 2; repeated double weights = 3; }
+message Unused { fixed32 a = 1; sfixed64 b = 2; float c = 3; }
+${calls.map((name) => `message ${name}Request { string container_id = 1; }`).join('\n')}
+`;
+}
+
+export interface ProtoFile {
+  readonly path: string;
+  readonly source: string;
+}
+
+export function protoFilesOf(agent: string, name = 'agent.proto'): ProtoFile[] {
+  return [
+    { path: 'types.proto', source: types },
+    { path: name, source: agent },
+  ];
+}
+
+/** A descriptor for each of the files, in their order, as protoc makes them. */
+export function descriptorsOf(files: readonly ProtoFile[]): Buffer[] {
+  const folder = temporaryFolder();
+  for (const { path, source } of files) {
+    execFileSync('mkdir', ['-p', join(folder, path, '..')]);
+    writeFileSync(join(folder, path), source);
+  }
+  const output = join(folder, 'set');
+  execFileSync('protoc', [`-I${folder}`, `--descriptor_set_out=${output}`, ...files.map(({ path }) => path)], {
+    cwd: folder,
+  });
+  // FileDescriptorSet: field 1 for each file, in the order of the arguments.
+  const set = readFileSync(output);
+  const found: Buffer[] = [];
+  for (let at = 0; at < set.length; ) {
+    let length = 0;
+    let shift = 0;
+    at += 1;
+    for (let more = true; more; at += 1, shift += 7) {
+      const byte = set[at] as number;
+      length |= (byte & 127) << shift;
+      more = byte >= 128;
+    }
+    found.push(set.subarray(at, at + length));
+    at += length;
+  }
+  return found;
+}
+
+export function compressed(descriptor: Buffer): Buffer {
+  return gzipSync(descriptor, { level: 9 });
+}
