@@ -31,6 +31,7 @@ export const diskFacts: ImageFacts = {
   kind: 'guest',
   unknown: null,
   contradiction: null,
+  unchecked: null,
   notes: [],
   problem: null,
 };

@@ -4,9 +4,11 @@
  * The summary, /var/lib/osbuilder/osbuilder.yaml (formats 0.0.1 and 0.0.2), is written by one shell script of osbuilder and
  * always has the same form, so it is read line by line: that takes no longer on a hostile file than on a real one.
  * In a binary only `X.Y.Z[-alphaN|-rcN]-<40 hex>[-dirty]` can be relied on: it stands there in Go and in Rust builds
- * from git, while bare numbers drown in those of Rust's crates.
+ * from git, while bare numbers drown in those of Rust's crates. In Rust, three constants of the agent (src/agent/src/version.rs.in) mostly stand
+ * one behind the other without an end, its version, that of its interface and its version with the commit: `3.29.00.0.13.29.0-<40 hex>`.
  */
 
+import { Problem } from '../errors.ts';
 import { parseVersion, type Version } from '../version.ts';
 import { find, fromLatin1, latin1, utf8 } from './bytes.ts';
 import { type FileSystem, type Inode, pieces, readFile, resolve } from './filesystem.ts';
@@ -70,8 +72,11 @@ function unquoted(value: string): string {
 
 const dash = 0x2d;
 const commitLength = 40;
-/** `999.999.999-alpha999` and some more. */
-const versionLength = 32;
+/** `999.999.999-alpha999` and some more, twice, and the version of the interface between the two. */
+const versionLength = 80;
+/** A version that begins where no other number ends; or one that stands there twice, with the interface's between them. */
+const versionBefore =
+  /(?<![0-9.])(?<plain>[0-9]+\.[0-9]+\.[0-9]+(?:-(?:alpha|rc)[0-9]+)?)$|(?<twice>[0-9]+\.[0-9]+\.[0-9]+(?:-(?:alpha|rc)[0-9]+)?)[0-9]+\.[0-9]+\.[0-9]+\k<twice>$/;
 const dirty = fromLatin1('-dirty');
 const upxMark = fromLatin1('UPX!');
 
@@ -114,7 +119,8 @@ export class VersionSearch {
       while (digits <= commitLength && isHex(bytes[at + digits])) digits += 1;
       if (digits <= commitLength) continue;
       const before = latin1(bytes.subarray(Math.max(0, at - versionLength), at));
-      const number = /(?<![0-9.])[0-9]+\.[0-9]+\.[0-9]+(?:-(?:alpha|rc)[0-9]+)?$/.exec(before)?.[0];
+      const { plain, twice } = versionBefore.exec(before)?.groups ?? {};
+      const number = plain ?? twice;
       if (number === undefined) continue;
       const commitEnd = at + 1 + commitLength;
       const isDirty = find(bytes.subarray(commitEnd, commitEnd + dirty.length), dirty) === 0;
@@ -142,6 +148,20 @@ export interface AgentFacts {
   readonly unknown: string | null;
   /** With `deep`: the version in the binary when it is another than the summary's. */
   readonly contradiction: Version | null;
+  /** With `deep`: why the binary's version is not known, in words; null when it is. */
+  readonly unchecked: string | null;
+}
+
+/** Is handed all of the agent's binary, in pieces that are good only until the next one. */
+export interface Observer {
+  add(piece: Uint8Array): void;
+}
+
+export interface AgentOptions {
+  /** Read the binary too, even when the summary names the version. */
+  readonly deep?: boolean;
+  /** Makes one for each binary that is read; with it, the agent's is read in any case. What is wrong with a binary is then no error. */
+  readonly observe?: (path: string) => Observer;
 }
 
 /** How the bytes of an agent's binary are had: at once from a disk, in a second pass from a compressed initrd. */
@@ -154,7 +174,7 @@ export const contentFromInode: Content = (file) => pieces(file, 256 * 1024, limi
 export async function findAgent(
   filesystem: FileSystem,
   budget: Budget,
-  deep: boolean,
+  options: AgentOptions = {},
   content: Content = contentFromInode,
 ): Promise<AgentFacts> {
   const summary = readSummary(filesystem);
@@ -162,8 +182,11 @@ export async function findAgent(
   const version = stated === undefined ? undefined : parseVersion(stated);
   const fromSummary: Agent | null =
     version === undefined ? null : { version, source: 'osbuilder.yaml', path: summaryPath };
+  const deep = options.deep === true;
+  const known: AgentFacts = { agent: fromSummary, kind: 'guest', unknown: null, contradiction: null, unchecked: null };
   if (fromSummary !== null && !deep) {
-    return { agent: fromSummary, kind: 'guest', unknown: null, contradiction: null };
+    if (options.observe !== undefined) await observeBinary(filesystem, budget, options, content);
+    return known;
   }
 
   const reasons: string[] = [];
@@ -171,40 +194,64 @@ export async function findAgent(
   else if (stated === undefined) reasons.push(`${summaryPath} does not say it`);
   else if (version === undefined) reasons.push(`${summaryPath} says ${shortened(stated)}, which is no version`);
 
-  let isGuest = summary !== undefined;
-  let fromBinary: Agent | null = null;
+  const binary = await readBinaries(filesystem, budget, options, content);
+  if (fromSummary !== null) {
+    const order = binary.agent?.version.order;
+    return {
+      ...known,
+      contradiction: order === undefined || order === version?.order ? null : (binary.agent?.version ?? null),
+      unchecked: binary.agent === null ? binary.reasons.join('; ') || 'there is no agent in the image' : null,
+    };
+  }
+  const isGuest = summary !== undefined || binary.isThere;
+  return {
+    ...known,
+    agent: binary.agent,
+    kind: isGuest ? 'guest' : 'extension',
+    unknown: binary.agent === null && isGuest ? [...reasons, ...binary.reasons].join('; ') : null,
+  };
+}
+
+/** For the observer alone: the image is known without it, so that a binary that cannot be read, or not in time, is none. */
+async function observeBinary(...parameters: Parameters<typeof readBinaries>): Promise<void> {
+  try {
+    await readBinaries(...parameters);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+  }
+}
+
+/** What the agent's binary says, in one pass; `reasons`: of each one that does not name its version. Throws as `findAgent`. */
+async function readBinaries(
+  filesystem: FileSystem,
+  budget: Budget,
+  { observe }: AgentOptions,
+  content: Content,
+): Promise<{ readonly agent: Agent | null; readonly isThere: boolean; readonly reasons: readonly string[] }> {
+  const reasons: string[] = [];
+  let isThere = false;
   for (const path of agentPaths) {
     const inode = resolve(filesystem, path);
     if (inode?.kind !== 'file') continue;
-    isGuest = true;
+    isThere = true;
     const search = new VersionSearch();
+    const observer = observe?.(path);
     let searched = 0;
     for await (const piece of content(inode)) {
       budget.checkTime(path);
       search.add(piece);
+      observer?.add(piece);
       searched += piece.length;
       // A compressed initrd may hold a file of gigabytes in a megabyte.
       if (searched >= limits.agentBytes) break;
     }
-    const found = search.result();
-    if (found !== undefined) {
-      fromBinary = { version: found, source: 'agent-binary', path };
-      break;
-    }
+    const version = search.result();
+    if (version !== undefined) return { agent: { version, source: 'agent-binary', path }, isThere, reasons };
     reasons.push(
       search.isPacked ? `${path} is packed with UPX, which hides its version` : `${path} does not name its version`,
     );
   }
-  const agent = fromSummary ?? fromBinary;
-  return {
-    agent,
-    kind: isGuest ? 'guest' : 'extension',
-    unknown: agent === null && isGuest ? reasons.join('; ') : null,
-    contradiction:
-      fromSummary !== null && fromBinary !== null && fromSummary.version.order !== fromBinary.version.order
-        ? fromBinary.version
-        : null,
-  };
+  return { agent: null, isThere, reasons };
 }
 
 function shortened(text: string): string {

@@ -6,7 +6,7 @@ import { Problem, type ProblemKind, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
 import type { Version } from '../version.ts';
-import { type Agent, findAgent, summaryPath } from './agent.ts';
+import { type Agent, type AgentOptions, findAgent, summaryPath } from './agent.ts';
 import { isInitrd, openInitrd } from './cpio.ts';
 import type { CompressionName } from './decompress.ts';
 import { findFileSystem, readLayout } from './disk.ts';
@@ -36,6 +36,8 @@ export interface ImageFacts {
   readonly unknown: string | null;
   /** The version in the agent's binary when the summary names another. */
   readonly contradiction: Version | null;
+  /** Why the version in the agent's binary, which was asked for, is not known though the summary names one; else null. */
+  readonly unchecked: string | null;
   readonly notes: readonly string[];
   readonly problem: { readonly kind: ProblemKind; readonly message: string } | null;
 }
@@ -53,15 +55,14 @@ const nothing = {
   kind: 'guest',
   unknown: null,
   contradiction: null,
+  unchecked: null,
   notes: [],
   problem: null,
 } as const;
 
-export interface ReadOptions {
+export interface ReadOptions extends AgentOptions {
   /** Milliseconds on the host's clock. */
   readonly deadline: number;
-  /** Read the agent's binary too, even when the summary names the version. */
-  readonly deep?: boolean;
 }
 
 /** The fixed header of the Independent Guest Virtual Machine format begins with its name. */
@@ -103,7 +104,7 @@ export async function readOpenImage(
       facts = { ...facts, form: 'initrd' };
       const { filesystem, compression, stream } = await openInitrd(host, source, [summaryPath]);
       facts = { ...facts, compression, notes: filesystem.notes };
-      return { ...facts, ...(await findAgent(filesystem, source.budget, options.deep === true, stream)) };
+      return { ...facts, ...(await findAgent(filesystem, source.budget, options, stream)) };
     }
     if (isIgvm(source)) throw new Unsupported(`${path}: an IGVM file, whose guest is not read`);
     const layout = readLayout(source);
@@ -120,7 +121,7 @@ export async function readOpenImage(
     facts = { ...facts, partition: found.partition?.number ?? null, offset: found.offset };
     const filesystem = found.open();
     facts = { ...facts, filesystem: filesystem.type, notes: filesystem.notes };
-    return { ...facts, ...(await findAgent(filesystem, source.budget, options.deep === true)) };
+    return { ...facts, ...(await findAgent(filesystem, source.budget, options)) };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     // The image is there: what was not found then is the program that decompresses it.

@@ -160,6 +160,7 @@ export function imageText(image: ImageFacts): string {
   else if (image.kind === 'extension') facts.push(['agent', 'none: an extension image, which needs none']);
   else facts.push(['agent', `unknown: ${image.unknown ?? 'no version was found'}`]);
   if (agent !== null && agent.version.commit !== null) facts.push(['commit', agent.version.commit]);
+  if (image.unchecked !== null) facts.push(['unchecked', image.unchecked]);
   if (image.contradiction !== null)
     facts.push(['contradicts', `the agent's binary says ${image.contradiction.text}  [KC105]`]);
   for (const note of image.notes) facts.push(['note', note]);

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { Corrupt } from '../../src/errors.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { type AgentFacts, findAgent, VersionSearch, versionInSummary } from '../../src/read/agent.ts';
-import { fromLatin1 } from '../../src/read/bytes.ts';
+import { fromLatin1, latin1 } from '../../src/read/bytes.ts';
 import { openExt4 } from '../../src/read/ext4.ts';
 import * as limits from '../../src/read/limits.ts';
 import { Budget, Source } from '../../src/read/source.ts';
@@ -85,6 +86,21 @@ const binaries: readonly [rule: string, content: string, expected: string | unde
   ['a commit in capitals', `${noise}3.4.0-${commit.toUpperCase().replaceAll(/[0-9]/g, 'A')}\0`, undefined],
   ['two numbers', `${noise}3.4-${commit}\0`, undefined],
   ['four numbers', `${noise}1.3.4.0-${commit}\0`, undefined],
+  [
+    'run together with the constants before it, as in Rust',
+    `${noise}policy3.29.00.0.13.29.0-${commit}kata-agent`,
+    `3.29.0 ${commit}`,
+  ],
+  ['likewise, of a candidate', `${noise}x2.5.0-rc10.0.12.5.0-rc1-${commit}`, `2.5.0-rc1 ${commit}`],
+  ['likewise, behind a digit', `${noise}13.29.00.0.13.29.0-${commit}`, `3.29.0 ${commit}`],
+  [
+    'likewise, with more hexadecimal digits behind it',
+    `${noise}3.29.00.0.13.29.0-${commit}agent-commit`,
+    `3.29.0 ${commit}`,
+  ],
+  ['likewise, of a version with equal numbers', `${noise}1.1.10.0.11.1.1-${commit}`, `1.1.1 ${commit}`],
+  ['run together with another version is not known', `${noise}3.28.00.0.13.29.0-${commit}`, undefined],
+  ['run together with no version of the interface', `${noise}3.29.03.29.0-${commit}`, undefined],
   ['a commit alone', `${noise}x-${commit}\0`, undefined],
   ['nothing', '', undefined],
 ];
@@ -92,7 +108,7 @@ const binaries: readonly [rule: string, content: string, expected: string | unde
 for (const [rule, content, expected] of binaries) {
   test(`in a binary: ${rule}`, () => {
     const bytes = fromLatin1(content);
-    for (const step of [1, 7, 47, 64, 100_000]) {
+    for (const step of [1, 7, 47, 64, 100, 100_000]) {
       const search = new VersionSearch();
       for (let at = 0; at < bytes.length; at += step) search.add(bytes.subarray(at, at + step));
       const found = search.result();
@@ -102,16 +118,29 @@ for (const [rule, content, expected] of binaries) {
   });
 }
 
-test('in a binary: a version across two pieces, wherever they meet', () => {
-  const bytes = fromLatin1(`${'-'.repeat(100)}kata-agent-2.5.0-alpha2-${commit}-dirty${'-'.repeat(100)}`);
-  for (let at = 1; at < bytes.length; at += 1) {
+for (const before of ['kata-agent-', 'policy2.5.0-alpha20.0.1']) {
+  test(`in a binary: a version across two pieces, wherever they meet, behind ${before}`, () => {
+    const bytes = fromLatin1(`${'-'.repeat(100)}${before}2.5.0-alpha2-${commit}-dirty${'-'.repeat(100)}`);
+    for (let at = 1; at < bytes.length; at += 1) {
+      const search = new VersionSearch();
+      search.add(bytes.subarray(0, at));
+      search.add(bytes.subarray(at));
+      assert.is(search.result()?.text, '2.5.0-alpha2', `cut at ${at}`);
+      assert.is(search.result()?.isDirty, true, `cut at ${at}`);
+    }
+  });
+}
+
+test(
+  'in a binary: numbers and dots alone take no longer than their number',
+  () => {
     const search = new VersionSearch();
-    search.add(bytes.subarray(0, at));
-    search.add(bytes.subarray(at));
-    assert.is(search.result()?.text, '2.5.0-alpha2', `cut at ${at}`);
-    assert.is(search.result()?.isDirty, true, `cut at ${at}`);
-  }
-});
+    const bytes = fromLatin1(`${'1.'.repeat(40)}1.1.1-${commit}`.repeat(20_000));
+    search.add(bytes);
+    assert.is(search.result(), undefined);
+  },
+  { timeout: 20 },
+);
 
 test('in a binary: more versions than any has are not all kept', () => {
   const found = (count: number): string | undefined => {
@@ -135,7 +164,7 @@ test('of a binary, no more is looked through than the limit', async () => {
   function* endless(): Generator<Uint8Array> {
     for (; given < 2 * limits.agentBytes; given += piece.length) yield piece;
   }
-  await findAgent(openExt4(new Source(host.open(image), budget)), budget, false, endless);
+  await findAgent(openExt4(new Source(host.open(image), budget)), budget, {}, endless);
   assert.ok(given <= limits.agentBytes);
 });
 
@@ -151,7 +180,7 @@ async function facts(tree: Tree, deep = false): Promise<AgentFacts> {
   const packed = writeTree(join(folder, 'tree'), { 'etc/hostname': 'x', ...tree });
   const image = makeExt(join(folder, 'image'), packed, '4M', '-b', '1024', '-O', '^has_journal');
   const budget = new Budget(host, host.now() + 60_000);
-  return findAgent(openExt4(new Source(host.open(image), budget)), budget, deep);
+  return findAgent(openExt4(new Source(host.open(image), budget)), budget, { deep });
 }
 
 const binary = (version: string): string => `${noise}${version}-${commit}\0${'x'.repeat(100_000)}`;
@@ -159,7 +188,14 @@ const guest = guestTree('3.4.0');
 const { [summaryPath.slice(1)]: _, ...withoutSummary } = guest;
 
 /** `version source path`, or why it is not known; and what contradicts. */
-const images: readonly [rule: string, tree: Tree, expected: string, deep?: boolean, contradiction?: string][] = [
+const images: readonly [
+  rule: string,
+  tree: Tree,
+  expected: string,
+  deep?: boolean,
+  contradiction?: string | null,
+  unchecked?: string,
+][] = [
   ['the summary speaks', guest, `3.4.0 osbuilder.yaml ${summaryPath}`],
   [
     'it wins over the binary',
@@ -179,7 +215,30 @@ const images: readonly [rule: string, tree: Tree, expected: string, deep?: boole
     `3.4.0 osbuilder.yaml ${summaryPath}`,
     true,
   ],
-  ['with deep, silence is none', guest, `3.4.0 osbuilder.yaml ${summaryPath}`, true],
+  [
+    'with deep, a binary that does not name its version is no contradiction, and is told',
+    guest,
+    `3.4.0 osbuilder.yaml ${summaryPath}`,
+    true,
+    null,
+    '/usr/bin/kata-agent does not name its version; /sbin/init does not name its version',
+  ],
+  [
+    'with deep, a binary that is packed is told',
+    { [summaryPath.slice(1)]: osbuilderYaml('3.4.0'), 'usr/bin/kata-agent': `\x7fELF${'\0'.repeat(200)}UPX!` },
+    `3.4.0 osbuilder.yaml ${summaryPath}`,
+    true,
+    null,
+    '/usr/bin/kata-agent is packed with UPX, which hides its version',
+  ],
+  [
+    'with deep, an image without an agent is told',
+    { [summaryPath.slice(1)]: osbuilderYaml('3.4.0') },
+    `3.4.0 osbuilder.yaml ${summaryPath}`,
+    true,
+    null,
+    'there is no agent in the image',
+  ],
   [
     'the binary, where there is no summary',
     { ...withoutSummary, 'usr/bin/kata-agent': binary('3.5.0') },
@@ -220,7 +279,7 @@ const images: readonly [rule: string, tree: Tree, expected: string, deep?: boole
   ['a directory where the agent would be', { 'usr/bin/kata-agent/x': '' }, 'extension: null'],
 ];
 
-for (const [rule, tree, expected, deep = false, contradiction = null] of images) {
+for (const [rule, tree, expected, deep = false, contradiction = null, unchecked = null] of images) {
   test(
     `in an image: ${rule}`,
     async () => {
@@ -232,7 +291,33 @@ for (const [rule, tree, expected, deep = false, contradiction = null] of images)
         expected,
       );
       assert.is(found.contradiction?.text ?? null, contradiction);
+      assert.is(found.unchecked, unchecked);
     },
     { needs: ['mkfs.ext4'] },
   );
 }
+
+test(
+  'who observes is handed all of the binary, whether the summary speaks or not, and its errors are not those of the image',
+  async () => {
+    const folder = temporaryFolder();
+    const content = binary('3.4.0');
+    const packed = writeTree(join(folder, 'tree'), { ...guest, 'usr/bin/kata-agent': content });
+    const image = makeExt(join(folder, 'image'), packed, '4M', '-b', '1024', '-O', '^has_journal');
+    const budget = new Budget(host, host.now() + 60_000);
+    const filesystem = openExt4(new Source(host.open(image), budget));
+    for (const deep of [false, true]) {
+      const seen: string[] = [];
+      const observe = (path: string) => ({ add: (piece: Uint8Array) => seen.push(`${path} ${latin1(piece)}`) });
+      const found = await findAgent(filesystem, budget, { deep, observe });
+      assert.is(found.agent?.version.text, '3.4.0');
+      assert.is(seen.join('|').replaceAll('|/usr/bin/kata-agent ', ''), `/usr/bin/kata-agent ${content}`);
+    }
+    const broken = (): Iterable<Uint8Array> => {
+      throw new Corrupt('broken');
+    };
+    const found = await findAgent(filesystem, budget, { observe: () => ({ add: () => {} }) }, broken);
+    assert.is(found.agent?.version.text, '3.4.0');
+  },
+  { needs: ['mkfs.ext4'] },
+);
