@@ -8,9 +8,11 @@ import {
   type Extras,
   exitStatus,
   isColored,
+  type Option,
   type Options,
   type Parsed,
 } from './commands/command.ts';
+import { suggestion } from './commands/suggestion.ts';
 import { commands, main } from './commands/table.ts';
 import { Problem, Usage } from './errors.ts';
 import type { Host } from './host/host.ts';
@@ -34,19 +36,17 @@ export function strictArguments(rawArguments: readonly string[], options: Option
       positionals.push(argument);
       continue;
     }
-    const equals = argument.indexOf('=');
-    const written = equals === -1 ? argument : argument.slice(0, equals);
-    const name = written.slice(2);
-    const option = written.startsWith('--') && Object.hasOwn(options, name) ? options[name] : undefined;
-    if (option === undefined) throw new Usage(`unknown option ${written}`);
+    const { written, name, option, attached } = optionIn(argument, options);
+    if (option === undefined) throw new Usage(`unknown option ${written}${suggestion(written, optionNames(options))}`);
     if (option.type === 'boolean') {
-      if (equals !== -1) throw new Usage(`${written} takes no value`);
+      if (attached !== undefined) throw new Usage(`${written} takes no value`);
       flags.add(name);
       continue;
     }
-    const value = equals === -1 ? pending.shift() : argument.slice(equals + 1);
+    const value = attached ?? pending.shift();
     if (value === undefined || value === '') throw new Usage(`${written} needs a value`);
-    if (equals === -1 && value.startsWith('-')) throw new Usage(`${written} needs a value, and ${value} is an option`);
+    if (attached === undefined && value.startsWith('-'))
+      throw new Usage(`${written} needs a value, and ${value} is an option`);
     if (option.values !== undefined && !option.values.includes(value)) {
       throw new Usage(`${written} is one of ${option.values.join(', ')}, not ${value}`);
     }
@@ -57,17 +57,59 @@ export function strictArguments(rawArguments: readonly string[], options: Option
   return { values, flags, positionals };
 }
 
+interface WrittenOption {
+  readonly written: string;
+  readonly name: string;
+  /** Undefined for one that is not declared. */
+  readonly option: Option | undefined;
+  /** What stands behind an equals sign. */
+  readonly attached: string | undefined;
+}
+
+function optionIn(argument: string, options: Options): WrittenOption {
+  const equals = argument.indexOf('=');
+  const written = equals === -1 ? argument : argument.slice(0, equals);
+  const name = written.startsWith('--')
+    ? written.slice(2)
+    : (Object.keys(options).find((key) => `-${options[key]?.alias}` === written) ?? '');
+  const option = Object.hasOwn(options, name) ? options[name] : undefined;
+  return { written, name, option, attached: equals === -1 ? undefined : argument.slice(equals + 1) };
+}
+
+function optionNames(options: Options): string[] {
+  return Object.keys(options).map((name) => `--${name}`);
+}
+
+/**
+ * The command is the first argument that is neither an option nor the value of one. Which options take a value is the same for all
+ * commands, so that this can be told before the command is known.
+ */
+function dispatched(rawArguments: readonly string[]): { command: Command; rest: readonly string[] } {
+  const options = Object.assign({}, ...[main, ...commands].map((command) => command.options)) as Options;
+  for (let at = 0; at < rawArguments.length; at += 1) {
+    const argument = rawArguments[at] ?? '';
+    if (argument === '--') break;
+    if (argument.startsWith('-') && argument !== '-') {
+      const { option, attached } = optionIn(argument, options);
+      if (option?.type === 'string' && attached === undefined) at += 1;
+      continue;
+    }
+    const command = commands.find(({ name }) => name === argument);
+    if (command === undefined) break;
+    return { command, rest: rawArguments.toSpliced(at, 1) };
+  }
+  return { command: main, rest: rawArguments };
+}
+
 /** Runs the program and ends it. */
 export async function cli(host: Host, extras: Extras = {}): Promise<never> {
   return host.exit(await statusOf(host, extras));
 }
 
 async function statusOf(host: Host, extras: Extras): Promise<number> {
-  const [first = '', ...rest] = host.arguments;
-  const sub = commands.find(({ name }) => name === first);
-  const command = sub ?? main;
+  const { command, rest } = dispatched(host.arguments);
   try {
-    const parsed = strictArguments(sub === undefined ? host.arguments : rest, command.options);
+    const parsed = strictArguments(rest, command.options);
     return await answered(command, { host, extras, commands: [main, ...commands], ...parsed });
   } catch (error) {
     return failed(host, command, error);

@@ -19,7 +19,7 @@ import { aptTransaction } from './hooks/apt.ts';
 import { dnfTransaction } from './hooks/dnf.ts';
 import { dnf5Transaction, stopRequest } from './hooks/dnf5.ts';
 import { dpkgTransaction, isDpkg, preinstTransaction } from './hooks/dpkg.ts';
-import type { HookName } from './hooks/names.ts';
+import { type HookName, hookArguments } from './hooks/names.ts';
 import { isRpm, rpmTransaction } from './hooks/rpm.ts';
 import { leaveToken } from './hooks/token.ts';
 import { isForZypperAlone, zypperCommits } from './hooks/zypper.ts';
@@ -47,8 +47,6 @@ export interface Voice {
 }
 
 interface HookKind {
-  /** What it is called with; nothing, when absent. */
-  readonly takes?: string;
   /** It comes too late to stop anything, or its manager cannot be stopped: a mismatch is only told. */
   readonly onlyWarns?: boolean;
   /** Whether stopping helps; it does when absent. */
@@ -74,9 +72,8 @@ export const hooks: Readonly<Record<HookName, Hook>> = {
     transaction: (host, _, deadline) => aptTransaction(host, deadline),
     goOn: (host) => leaveToken(host, callerOf(ancestorsOf(host))),
   },
-  dpkg: { takes: '[triggered [PATH]]', transaction: dpkgTransaction, goOn: dpkgGoesOn },
+  dpkg: { transaction: dpkgTransaction, goOn: dpkgGoesOn },
   preinst: {
-    takes: 'install|upgrade [VERSION…]',
     transaction: preinstTransaction,
     // To refuse the one of two that are to change together makes the mismatch: dpkg goes on with the other.
     mayStop: (state) => !changesBoth(state),
@@ -97,7 +94,6 @@ export const hooks: Readonly<Record<HookName, Hook>> = {
     },
   },
   rpm: {
-    takes: 'prein [NAME [VERSION]]|triggered',
     onlyWarns: true,
     transaction: rpmTransaction,
     goOn: (host) => leaveToken(host, ancestorsOf(host).find(isRpm)),
@@ -114,7 +110,8 @@ export async function answer(
   voice: Voice,
 ): Promise<Report | null> {
   const hook: Named = { ...hooks[name], name };
-  if (args.length > 0 && hook.takes === undefined) throw new Usage(`hook ${name} takes no argument: ${args[0]}`);
+  if (args.length > 0 && hookArguments[name] === undefined)
+    throw new Usage(`hook ${name} takes no argument: ${args[0]}`);
   const { from, mode } = environmentOverride(host);
   if (mode === 'off') {
     voice.tellOff(from);

@@ -10,8 +10,10 @@ import { reportJson } from '../report/json.ts';
 import { reportText } from '../report/text.ts';
 import { packageFiles } from '../state/package-files.ts';
 import type { Request } from '../state/request.ts';
-import { parseRange, parseVersion, type VersionRange } from '../version.ts';
+import { parseRange, type VersionRange } from '../version.ts';
 import { absolute, type Context, exitStatus, isColored, one, rootOf, statusFor, tell, tellOff } from './command.ts';
+import { release } from './release.ts';
+import { suggestion } from './suggestion.ts';
 
 export async function run(context: Context): Promise<number> {
   const { host, flags, positionals } = context;
@@ -47,15 +49,21 @@ export async function run(context: Context): Promise<number> {
 /** What the user says about the incoming runtime. */
 function wanted(context: Context): { to: string | null; requires: VersionRange | undefined } {
   const { positionals } = context;
-  const to = one(context, 'to') ?? null;
-  if (to !== null && parseVersion(to) === undefined) throw new Usage(`--to ${to} is no version of Kata Containers`);
+  const typed = one(context, 'to');
+  const to = typed === undefined ? null : release(typed, '--to').text;
   const text = one(context, 'requires');
   const requires = text === undefined ? undefined : parseRange(text);
   if (text !== undefined && requires === undefined) throw new Usage(`--requires ${text} is no range of versions`);
   if (positionals.length > 0 && to !== null) throw new Usage('--to and package files exclude each other');
   const unknown = positionals.find((path) => !/\.(?:deb|rpm)$/.test(path));
-  if (unknown !== undefined) throw new Usage(`${unknown} is neither a command nor a .deb or .rpm`);
+  if (unknown !== undefined)
+    throw new Usage(`${unknown} is neither a command nor a .deb or .rpm${commandLike(unknown, context)}`);
   return { to, requires };
+}
+
+function commandLike(word: string, { commands }: Context): string {
+  const names = commands.map(({ name }) => name).filter((name) => name !== '');
+  return suggestion(word, [...names, '--help', '--version']);
 }
 
 /** The file that the user names is one of this system; the usual ones are those below the root. */

@@ -2,7 +2,7 @@
  * What a command of the program is, and what several commands do in the same way.
  */
 
-import type { ArgsDef } from 'citty';
+import type { BooleanArgDef, StringArgDef } from 'citty';
 import { describeConfig, type Loaded } from '../config.ts';
 import type { Host } from '../host/host.ts';
 import { resolvePath, rootedHost } from '../host/rooted.ts';
@@ -10,7 +10,10 @@ import { printable } from '../report/printable.ts';
 
 export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undetermined: 11 } as const;
 
-export type Option = ArgsDef[string] & { readonly isRepeatable?: boolean; readonly values?: readonly string[] };
+export type Option = (BooleanArgDef | StringArgDef) & {
+  readonly isRepeatable?: boolean;
+  readonly values?: readonly string[];
+};
 export type Options = Readonly<Record<string, Option>>;
 
 /** The arguments of a command, after they have been checked against its declaration. */
@@ -41,6 +44,8 @@ export interface Command {
   readonly description: string;
   /** The arguments that are no options, as the usage shows them. */
   readonly positional: string;
+  /** What else the usage says about them, a line each. */
+  readonly details?: readonly string[];
   readonly options: Options;
   /** Loads the command's parts, which no other command has to wait for. */
   readonly load: () => Promise<{ readonly run: Run }>;

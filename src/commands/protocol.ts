@@ -6,8 +6,9 @@
 import { Usage } from '../errors.ts';
 import { whyNotCovered } from '../protocol/compare.ts';
 import { protocolJson, protocolText } from '../report/protocol.ts';
-import { parseVersion, type Version } from '../version.ts';
+import type { Version } from '../version.ts';
 import { absolute, type Context, exitStatus, one } from './command.ts';
+import { release } from './release.ts';
 
 export async function run(context: Context): Promise<number> {
   const { host, positionals, flags } = context;
@@ -21,10 +22,9 @@ export async function run(context: Context): Promise<number> {
   return exitStatus.goAhead;
 }
 
-/** A release as people write it: 3.12 is 3.12.0. Throws Usage for what the history does not cover. */
+/** Throws Usage for what is no release, or one that the history does not cover. */
 function coveredRelease(text: string): Version {
-  const version = parseVersion(/^v?[0-9]+\.[0-9]+$/.test(text) ? `${text}.0` : text);
-  if (version === undefined) throw new Usage(`${text} is no version of Kata Containers`);
+  const { version } = release(text);
   const why = whyNotCovered(version);
   if (why !== null) throw new Usage(`${text}: ${why}`);
   return version;
@@ -37,9 +37,7 @@ async function compare(context: Context, paths: readonly string[]): Promise<numb
     throw new Usage('compare takes two trees or .proto files');
   const [from = null, to = null] = ['from', 'to'].map((name) => {
     const text = one(context, name);
-    const version = text === undefined ? null : parseVersion(text);
-    if (version === undefined) throw new Usage(`--${name} ${text} is no version of Kata Containers`);
-    return version;
+    return text === undefined ? null : release(text, `--${name}`).version;
   });
   if (extras.protoCompare === undefined) throw new Usage('compare is of the Node.js form of kata-check only');
   const { compareTrees } = await extras.protoCompare();

@@ -2,22 +2,29 @@
  * All commands and their options: what the arguments are checked against, what the usage shows and what a shell completes.
  */
 
-import { hookNames } from '../hooks/names.ts';
+import { hookArguments, hookNames } from '../hooks/names.ts';
 import { shells } from '../report/completion.ts';
 import type { Command, Option, Options } from './command.ts';
 
-const common: Options = {
-  json: { type: 'boolean', description: 'one JSON document on standard output' },
-  quiet: { type: 'boolean', description: 'no text; the exit status tells' },
-  verbose: { type: 'boolean', description: 'say where each value comes from' },
+/** What every command takes. */
+const always: Options = {
   color: {
     type: 'string',
     valueHint: 'auto|always|never',
     description: 'colours in the text',
     values: ['auto', 'always', 'never'],
   },
-  version: { type: 'boolean', description: 'the version of kata-check' },
-  help: { type: 'boolean', description: 'this text' },
+  version: { type: 'boolean', alias: 'V', description: 'the version of kata-check' },
+  help: { type: 'boolean', alias: 'h', description: 'this text' },
+};
+
+const verbose: Option = { type: 'boolean', description: 'say where each value comes from' };
+
+const common: Options = {
+  json: { type: 'boolean', description: 'one JSON document on standard output' },
+  quiet: { type: 'boolean', description: 'no text; the exit status tells' },
+  verbose,
+  ...always,
 };
 
 const root: Option = { type: 'string', valueHint: 'DIR', description: 'look at the installation below DIR' };
@@ -27,7 +34,7 @@ const checking: Options = {
   requires: {
     type: 'string',
     valueHint: 'RANGE',
-    description: 'the agent versions it works with; wins over every other source',
+    description: 'the agent versions that it works with',
   },
   image: { type: 'string', valueHint: 'PATH', description: 'judge this image only (repeatable)', isRepeatable: true },
   root,
@@ -41,7 +48,7 @@ const checking: Options = {
   allow: {
     type: 'string',
     valueHint: 'CODE',
-    description: 'this finding warns instead of blocking (repeatable)',
+    description: 'this finding only warns (repeatable)',
     isRepeatable: true,
   },
   strict: { type: 'boolean', description: 'warnings count as blocks' },
@@ -70,15 +77,25 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'hook',
-    description: `what package managers call: ${hookNames.join(', ')}`,
+    description: 'what package managers call',
     positional: 'NAME [ARGS…]',
-    options: common,
+    details: [
+      'NAME is one of the following. The standard input is what the package manager writes to its hooks.',
+      ...hookNames.map((name) => `  ${name} ${hookArguments[name] ?? ''}`.trimEnd()),
+    ],
+    options: { verbose, ...always },
     load: () => import('./hook.ts'),
   },
   {
     name: 'protocol',
-    description: 'how the agent protocol changed; compare OLD NEW: between .proto files',
+    description: 'the history of the agent protocol',
     positional: '[FROM [TO]]',
+    details: [
+      'FROM TO       what changed between two releases, and what that means for a node',
+      'compare OLD NEW',
+      '              what changed between two trees of .proto files (only in the Node.js form);',
+      '              ends with 10 when the step from --from to --to is too small for it',
+    ],
     options: {
       from: { type: 'string', valueHint: 'VERSION', description: 'compare: the release of OLD' },
       to: { type: 'string', valueHint: 'VERSION', description: 'compare: what the release of NEW is to be' },
@@ -95,9 +112,9 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'completion',
-    description: 'completion for a shell, to be put where it looks for it',
+    description: 'a completion script for your shell',
     positional: shells.join('|'),
-    options: common,
+    options: always,
     load: () => import('./completion.ts'),
   },
 ];

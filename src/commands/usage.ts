@@ -20,9 +20,16 @@ export async function usageText(
   });
   // The arguments that are no options: citty would have them declared one by one.
   const text = (await renderUsage(definition)).replace(/(\[OPTIONS\]) */, `$1 ${command.positional}`);
+  // citty aligns the options to the right, where a mistyped one is hard to find.
+  const aligned = text.replace(/^ {2}( *)((?:\u001b\[[0-9]+m)?-.*?)(?= {2})/gm, '  $2$1');
+  const { details = [] } = command;
   const list = others.map(
-    ({ name, positional, description }) => `  ${`kata-check ${name} ${positional}`.padEnd(36)}${description}`,
+    ({ name, positional, description }) => `  ${`kata-check ${name} ${positional}`.padEnd(37)}${description}`,
   );
-  const plain = color ? text : text.replace(/\u001b\[[0-9;]*m/g, '');
-  return `${[plain.replace(/ +$/gm, '').trimEnd(), ...(list.length > 0 ? ['', 'COMMANDS', '', ...list] : [])].join('\n')}\n`;
+  const parts = [
+    (color ? aligned : aligned.replace(/\u001b\[[0-9;]*m/g, '')).replace(/ +$/gm, '').trimEnd(),
+    ...(details.length > 0 ? ['ARGUMENTS', details.map((line) => `  ${line}`).join('\n')] : []),
+    ...(list.length > 0 ? ['COMMANDS', list.join('\n')] : []),
+  ];
+  return `${parts.join('\n\n')}\n`;
 }

@@ -6,7 +6,20 @@ import { type Form, forms, kataCheck, sampleNode } from './program.ts';
 const test = suite('command line');
 
 const wrong: readonly [rule: string, args: readonly string[], message: RegExp][] = [
-  ['a mistyped option is not "no requirement"', ['--requir', 'x'], /unknown option --requir\n/],
+  [
+    'a mistyped option is not "no requirement"',
+    ['--requir', 'x'],
+    /unknown option --requir; did you mean --requires\?\n/,
+  ],
+  ['a mistyped option of a command', ['image', '--depe', 'x'], /unknown option --depe; did you mean --deep\?\n/],
+  ['an option with one dash', ['-json'], /unknown option -json; did you mean --json\?\n/],
+  ['an option that is like no other', ['--frobnicate'], /unknown option --frobnicate\n/],
+  [
+    'an option that is none, before a command',
+    ['--jsn', 'image', 'x'],
+    /unknown option --jsn; did you mean --json\?\nusage: kata-check image /,
+  ],
+  ['a command after two dashes', ['--', 'explain'], /explain is neither a command nor a \.deb or \.rpm/],
   ['an option without its value', ['--requires'], /--requires needs a value\n/],
   ['an option as a value', ['--requires', '--json'], /--requires needs a value, and --json is an option\n/],
   ['an empty value', ['--requires='], /--requires needs a value\n/],
@@ -14,29 +27,47 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['a short option', ['-z'], /unknown option -z\n/],
   ['an option given twice', ['--to', '3.4.0', '--to', '3.5.0'], /--to is given twice\n/],
   ['a bad range', ['--requires', '>>1'], /--requires >>1 is no range of versions\n/],
-  ['a bad version', ['--to', 'newest'], /--to newest is no version/],
+  [
+    'a bad version',
+    ['--to', 'newest'],
+    /--to newest is not a version of Kata Containers: a version is written X\.Y\.Z, as 3\.29\.0\n/,
+  ],
+  [
+    'four numbers',
+    ['--to', '3.29.0.1'],
+    /--to 3\.29\.0\.1 is not a version of Kata Containers: a version is written X/,
+  ],
+  [
+    'the full name of an rpm as a version',
+    ['--to', 'kata-containers-3.25.0-4.rhaos4.21.el9'],
+    /el9 is not a version of Kata Containers: it looks like the name of a package whose version is 3\.25\.0\n/,
+  ],
+  ['a package file as a version', ['--to', './k_3.29.0_amd64.deb'], /\.deb is a package file; name it without --to\n/],
   ['a word that is no command', ['chekc'], /chekc is neither a command nor a \.deb or \.rpm\n/],
+  ['a mistyped command', ['explian'], /explian is neither .+; did you mean explain\?\n/],
+  ['help as a word', ['help'], /help is neither .+; did you mean --help\?\n/],
   ['a bad mode', ['--mode', 'maybe'], /--mode is one of block, warn, off, not maybe\n/],
   ['an unknown code to allow', ['--allow', 'KC999'], /the command line: KC999 is no finding/],
   ['a bad choice of colours', ['--color', 'red'], /--color is one of auto, always, never/],
   ['a configuration that is not there', ['--config', '/nowhere.conf'], /\/nowhere\.conf: no such configuration file\n/],
   ['image without a path', ['image'], /which image\?\n/],
   ['an option of another command', ['image', '--to', '3.0.0', 'x'], /unknown option --to\n/],
+  ['an option that a hook cannot follow', ['hook', 'apt', '--json'], /unknown option --json\n/],
   ['hook without a name', ['hook'], /which hook\? one of apt, dpkg, /],
   ['an unknown hook', ['hook', 'pacman'], /no hook for pacman; one of apt, /],
   ['a hook with too many words', ['hook', 'apt', 'more'], /hook apt takes no argument: more\n/],
-  ['an unknown code to explain', ['explain', 'KC000'], /KC000 is no finding/],
+  ['an unknown code to explain', ['explain', 'KC000'], /KC000 is no finding; .+; did you mean KC101\?\n/],
   ['a shell that is none', ['completion', 'tcsh'], /which shell\? one of bash, zsh, fish/],
   [
     'protocol of a release that the history does not know',
     ['protocol', '4.2.0'],
     /4\.2\.0: the protocol history ends at 4\.1\n/,
   ],
-  ['protocol of what is no version', ['protocol', '3.12.0', 'newest'], /newest is no version of Kata Containers\n/],
+  ['protocol of what is no version', ['protocol', '3.12.0', 'newest'], /newest is not a version of Kata Containers: /],
   ['protocol of three releases', ['protocol', '1.0', '1.1', '1.2'], /two releases at the most, not 1\.2 too\n/],
   ['an option of compare without it', ['protocol', '1.0', '--from', '1.0.0'], /--from and --to belong to compare\n/],
   ['compare with one tree', ['protocol', 'compare', '/old'], /compare takes two trees or \.proto files\n/],
-  ['compare with a bad version', ['protocol', 'compare', '/a', '/b', '--to', 'x'], /--to x is no version/],
+  ['compare with a bad version', ['protocol', 'compare', '/a', '/b', '--to', 'x'], /--to x is not a version/],
   ['two codes to explain', ['explain', 'KC101', 'KC104'], /one code at a time/],
   ['control characters in an argument are not printed', ['--\u001b[31mred'], /unknown option --\\u001b\[31mred\n/],
 ];
@@ -61,6 +92,8 @@ for (const form of forms) {
     () => {
       const help = kataCheck(form, ['--help']);
       assert.is(help.status, 0);
+      assert.equal(kataCheck(form, ['-h']), help);
+      assert.equal(kataCheck(form, ['-V']), kataCheck(form, ['--version']));
       assert.match(help.stdout, /--requires=<RANGE>/);
       assert.match(help.stdout, /kata-check image PATH/);
       assert.not.match(help.stdout, /\u001b/);
@@ -73,6 +106,22 @@ for (const form of forms) {
     },
     form,
   );
+
+  const orders: readonly [rule: string, args: readonly string[], usual: readonly string[]][] = [
+    ['a flag before the command', ['--json', 'explain', 'KC101'], ['explain', 'KC101', '--json']],
+    ['a value before the command', ['--root', '/', 'image', '/x'], ['image', '/x', '--root', '/']],
+    ['a value after an equals sign', ['--color=never', 'explain'], ['explain', '--color', 'never']],
+    ['the name of a command as a value', ['--root', 'image', '--json'], ['--json', '--root=image']],
+    ['two numbers as a release', ['--to', '3.29', '--json'], ['--to', '3.29.0', '--json']],
+    ['a capital v', ['--to', 'V4.0.0', '--json'], ['--to', 'v4.0.0', '--json']],
+  ];
+  for (const [rule, args, usual] of orders) {
+    test(
+      `${form.name}: ${rule} is taken as in the usual order or form`,
+      () => assert.equal(kataCheck(form, args), kataCheck(form, usual)),
+      form,
+    );
+  }
 
   test(
     `${form.name}: colours only where they are wanted`,
