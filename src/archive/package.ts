@@ -1,5 +1,6 @@
 /**
- * A package file, .deb or .rpm by its first bytes and not by its name: what it says of itself, the paths it brings, and its members.
+ * A package file, a .deb, an .rpm or a tarball by its first bytes and not by its name: what it says of itself, the paths it brings, and
+ * its members.
  */
 
 import { Unsupported } from '../errors.ts';
@@ -8,13 +9,14 @@ import { latin1 } from '../read/bytes.ts';
 import { debMembers, readDebFields } from './deb.ts';
 import { type Member, type PackageFields, placeOf } from './members.ts';
 import { readRpmFields, rpmMembers, rpmPaths } from './rpm.ts';
+import { headSize, isTarball, tarballFields, tarballMembers } from './tarball.ts';
 
 /** All methods throw NotFound (a program is missing, or the file is gone), Corrupt, Unsupported, LimitExceeded, Io. */
 export interface PackageFile {
   readonly path: string;
-  readonly format: 'deb' | 'rpm';
+  readonly format: 'deb' | 'rpm' | 'tarball';
   fields(): Promise<PackageFields>;
-  /** Every path that it brings, absolute: of an rpm out of its header, of a deb by unpacking all of it. */
+  /** Every path that it brings, absolute: of an rpm out of its header, of the others by unpacking all of it. */
   paths(): AsyncIterable<string>;
   /** In their order. Leaving the loop early ends the programs. */
   members(): AsyncIterable<Member>;
@@ -23,9 +25,10 @@ export interface PackageFile {
 /** ar(5) and rpm's lead (rpm's docs, format_lead). */
 const magics = { deb: '!<arch>\n', rpm: '\xed\xab\xee\xdb' };
 
-/** `deadline`: for each method. Throws NotFound, Unsupported (neither of the two), Io. */
-export function openPackage(host: Host, path: string, deadline: number): PackageFile {
-  const head = headOf(host, path);
+/** `deadline`: for each method; `prefix`: where a tarball is installed. Throws NotFound, Unsupported (none of these), Io. */
+export function openPackage(host: Host, path: string, deadline: number, prefix = '/opt/kata'): PackageFile {
+  const bytes = headOf(host, path);
+  const head = latin1(bytes);
   if (head.startsWith(magics.deb)) {
     return {
       path,
@@ -44,13 +47,22 @@ export function openPackage(host: Host, path: string, deadline: number): Package
       paths: () => rpmPaths(host, path, deadline),
     };
   }
-  throw new Unsupported(`${path}: neither a .deb nor an .rpm`);
+  if (isTarball(bytes)) {
+    return {
+      path,
+      format: 'tarball',
+      fields: () => tarballFields(host, path, deadline),
+      members: () => tarballMembers(host, path, deadline, prefix),
+      paths: () => placesOf(tarballMembers(host, path, deadline, prefix)),
+    };
+  }
+  throw new Unsupported(`${path}: neither a .deb, an .rpm nor a tarball`);
 }
 
-function headOf(host: Host, path: string): string {
+function headOf(host: Host, path: string): Uint8Array {
   const file = host.open(path);
   try {
-    return latin1(file.read(0, Math.min(file.size, magics.deb.length)));
+    return file.read(0, Math.min(file.size, headSize));
   } finally {
     file.close();
   }

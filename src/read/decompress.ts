@@ -135,13 +135,14 @@ export async function* decompress(
   compression: Compression,
   source: Source,
   offset: number,
+  outputLimit = limits.decompressedBytes,
 ): AsyncGenerator<Uint8Array> {
   const what = `${compression.name} stream from byte ${offset} of ${source.path}`;
   try {
     yield* host.stream(compression.argv, {
       input: { file: source.file, offset: source.offset + offset },
       deadline: source.budget.deadline,
-      outputLimit: limits.decompressedBytes,
+      outputLimit,
     });
   } catch (error) {
     throw translated(error, compression, what);

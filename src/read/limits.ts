@@ -47,3 +47,5 @@ export const packageMembers = 200_000;
 export const packageNameBytes = 32 * 1024 * 1024;
 /** Bytes of guest images written to a temporary file out of one package. One image has 100 to 512 MB, most of it holes. */
 export const packageImageBytes = 2 * 1024 * 1024 * 1024;
+/** Bytes of archives in an archive: the layer of kata-deploy's image with its tarballs, and one of those, in temporary files. */
+export const packageNestedBytes = 4 * 1024 * 1024 * 1024;

@@ -1,0 +1,97 @@
+/**
+ * Which members of a tar archive are the layers of a container image. Two forms, and archives that are both at once:
+ * Docker's `docker save` (manifest.json: a list with `Layers`), and the OCI image layout (index.json leads to a manifest below
+ * blobs/, whose `layers` have digests). Sources: moby image-spec v1.2; opencontainers/image-spec image-layout.md, manifest.md.
+ */
+
+import { Corrupt, Unsupported } from '../errors.ts';
+import { utf8 } from '../read/bytes.ts';
+import type { Member } from './members.ts';
+
+/** Manifests have some kB. */
+const documentLimit = 1024 * 1024;
+/** Members that can be a manifest; an image has as many as it has layers, and two or three more. */
+const candidateLimit = 1000;
+const memberLimit = 10_000;
+
+/**
+ * Paths of the layers; undefined for what is no container image. `members` begins anew at each call.
+ * Throws what the members throw, Corrupt (a manifest that is none), Unsupported (several images).
+ */
+export async function layersOf(members: () => AsyncIterable<Member>, what: string): Promise<Set<string> | undefined> {
+  const documents = await documentsIn(members());
+  if (documents === undefined) return undefined;
+  const docker = documents.get('manifest.json');
+  if (docker !== undefined) return layersOfDocker(parsed(docker, `${what}, manifest.json`), what);
+  const index = documents.get('index.json');
+  return index === undefined ? undefined : layersOfOci(parsed(index, `${what}, index.json`), documents, what);
+}
+
+/** The texts that can be manifests, by their path; undefined as soon as a member shows that this is no container image. */
+async function documentsIn(members: AsyncIterable<Member>): Promise<Map<string, string> | undefined> {
+  const documents = new Map<string, string>();
+  let count = 0;
+  for await (const member of members) {
+    count += 1;
+    const isOfImage =
+      /^(?:manifest\.json|index\.json|oci-layout|repositories|blobs(?:\/sha256)?(?:\/[0-9a-f]{64})?|[0-9a-f]{64}(?:\.(?:json|tar)|\/.*)?)\/?$/.test(
+        member.path,
+      ) || member.path === '';
+    if (!isOfImage || count > memberLimit) return undefined;
+    if (member.type !== 'file' || member.size > documentLimit || documents.size === candidateLimit) continue;
+    documents.set(member.path, utf8(await member.content(documentLimit)) ?? '');
+  }
+  return documents;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parsed(text: string, place: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Corrupt(`${place}: is no valid JSON`);
+  }
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function onlyOne(images: readonly unknown[], what: string): Fields {
+  if (images.length > 1) {
+    throw new Unsupported(`${what}: holds ${images.length} images; save the one for this node's architecture alone`);
+  }
+  return fieldsOf(images[0]);
+}
+
+function layersOfDocker(manifest: unknown, what: string): Set<string> {
+  const { Layers: layers } = onlyOne(listOf(manifest), what);
+  return new Set(listOf(layers).filter((layer) => typeof layer === 'string'));
+}
+
+/** An index may lead to another index, as that of an image for several architectures. */
+function layersOfOci(index: unknown, documents: ReadonlyMap<string, string>, what: string): Set<string> {
+  let document = fieldsOf(index);
+  for (let depth = 0; document.layers === undefined; depth += 1) {
+    // Attestations are listed beside the images of their platforms, as one of the platform "unknown".
+    const images = listOf(document.manifests).filter(
+      (entry) => fieldsOf(fieldsOf(entry).platform).architecture !== 'unknown',
+    );
+    const path = blobPath(onlyOne(images, what).digest);
+    const text = path === undefined ? undefined : documents.get(path);
+    if (text === undefined || depth === 3) throw new Corrupt(`${what}: its index leads to no manifest`);
+    document = fieldsOf(parsed(text, `${what}, ${path}`));
+  }
+  return new Set(listOf(document.layers).flatMap((layer) => blobPath(fieldsOf(layer).digest) ?? []));
+}
+
+function blobPath(digest: unknown): string | undefined {
+  return typeof digest === 'string' && /^sha256:[0-9a-f]{64}$/.test(digest)
+    ? `blobs/sha256/${digest.slice('sha256:'.length)}`
+    : undefined;
+}

@@ -1,0 +1,169 @@
+/**
+ * The static tarballs in which Kata Containers is released (kata-static, kata-go-static, kata-tools, and the component tarballs of
+ * kata-deploy), and the container image of kata-deploy that holds such tarballs, as `docker save` and the OCI image layout store it.
+ *
+ * A tarball brings files below ./opt/kata. Where kata-deploy installs with a suffix, they go to /opt/kata-SUFFIX: `prefix` says where.
+ * Formats: tar (tar.ts) in gzip, zstd, xz or alone; OCI image-spec, image-layout.md and layer.md; Docker's image spec v1.2, manifest.json.
+ * Not read: an archive with images for several architectures; a layer's deletions (whiteouts).
+ */
+
+import { LimitExceeded, Unsupported } from '../errors.ts';
+import type { File, Host } from '../host/host.ts';
+import { utf8 } from '../read/bytes.ts';
+import { type Compression, type CompressionName, compressions, decompress } from '../read/decompress.ts';
+import * as limits from '../read/limits.ts';
+import { Budget, Source } from '../read/source.ts';
+import { layersOf } from './container-image.ts';
+import type { Member, PackageFields } from './members.ts';
+import { tarMembers } from './tar.ts';
+
+/** Where the files of a tarball are before they are installed. */
+const ownPrefix = 'opt/kata';
+/** In which folders of its image kata-deploy carries tarballs, or what was in them (kata-deploy's Dockerfile). */
+const artifacts = 'opt/kata-artifacts/';
+/** kata-static-4.1.0-amd64.tar.zst; the version is only a guess where nothing inside says it. */
+const releaseName =
+  /^(?:.*\/)?kata-(?:go-)?static-(v?[0-9].*?)-(?:amd64|x86_64|arm64|aarch64|ppc64le|s390x|riscv64)\.tar/;
+const versionFile = `${ownPrefix}/VERSION`;
+const versionLimit = 4096;
+const forms: readonly CompressionName[] = ['gzip', 'zstd', 'xz'];
+/** An image, its layer, the tarball in that: no archive of Kata is nested deeper. */
+const depthLimit = 3;
+const readSize = 256 * 1024;
+
+/** Whether these first bytes are those of a tarball: a form of compression, or tar's own magic. */
+export function isTarball(head: Uint8Array): boolean {
+  return isTar(head) || compressionIn(head) !== undefined;
+}
+
+/** How many bytes `isTarball` needs. */
+export const headSize = 262;
+
+function isTar(head: Uint8Array): boolean {
+  return utf8(head.subarray(257, 262)) === 'ustar';
+}
+
+function compressionIn(head: Uint8Array): Compression | undefined {
+  return compressions.find(
+    ({ name, magic }) => forms.includes(name) && magic.every((byte, index) => head[index] === byte),
+  );
+}
+
+/**
+ * What the tarball says of itself: its name, and the version in its file VERSION, else in its own name, else none. Throws Corrupt,
+ * Unsupported, LimitExceeded, NotFound (a program that decompresses), Io.
+ */
+export async function tarballFields(host: Host, path: string, deadline: number): Promise<PackageFields> {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  let version = releaseName.exec(path)?.[1] ?? '';
+  for await (const member of tarballMembers(host, path, deadline, `/${ownPrefix}`)) {
+    if (member.type !== 'file' || member.path !== versionFile) continue;
+    version = (utf8(await member.content(versionLimit)) ?? '').trim();
+    break;
+  }
+  return { name, version, agentRequires: null, agentVersion: null };
+}
+
+/** What it brings, as installed below `prefix`, an absolute path. Throws as `tarballFields`. */
+export async function* tarballMembers(
+  host: Host,
+  path: string,
+  deadline: number,
+  prefix: string,
+): AsyncGenerator<Member> {
+  const file = host.open(path);
+  try {
+    const reading: Reading = { host, deadline, spent: { bytes: 0 }, seen: new Set() };
+    for await (const member of membersIn(reading, file, path)) {
+      if (member.path !== ownPrefix && !member.path.startsWith(`${ownPrefix}/`)) continue;
+      const target =
+        member.type === 'hardlink' ? moved(member.target.replace(/^(\.?\/+)+/, ''), prefix) : member.target;
+      yield { ...member, path: moved(member.path, prefix), target };
+    }
+  } finally {
+    file.close();
+  }
+}
+
+function moved(path: string, prefix: string): string {
+  return path === ownPrefix || path.startsWith(`${ownPrefix}/`) ? prefix.slice(1) + path.slice(ownPrefix.length) : path;
+}
+
+interface Reading {
+  readonly host: Host;
+  readonly deadline: number;
+  /** Of all archives in archives that were written to temporary files. */
+  readonly spent: { bytes: number };
+  /** The tarballs that were met in layers. */
+  readonly seen: Set<string>;
+}
+
+/** The members of a file that is a tar archive, compressed or not, or the image of a container. */
+async function* membersIn(reading: Reading, file: File, what: string): AsyncGenerator<Member> {
+  const layers = await layersOf(() => tarMembers(piecesOf(reading, file), what), what);
+  for await (const member of tarMembers(piecesOf(reading, file), what)) {
+    if (layers === undefined) yield member;
+    else if (layers.has(member.path)) yield* nested(reading, member, `${what}, layer ${member.path}`, 1);
+  }
+}
+
+/** The archive that is this member's content. */
+async function* nested(reading: Reading, archive: Member, what: string, depth: number): AsyncGenerator<Member> {
+  if (depth === depthLimit) throw new LimitExceeded(`${what}: more than ${depthLimit} archives in one another`);
+  const file = await keptAside(reading, archive, what);
+  try {
+    for await (const member of tarMembers(piecesOf(reading, file), what)) {
+      if (!member.path.startsWith(artifacts)) continue;
+      const inside = member.path.slice(artifacts.length);
+      // Older images hold the files themselves.
+      if (inside.startsWith(`${ownPrefix}/`)) yield { ...member, path: inside };
+      if (member.type !== 'file' || !/^tarballs\/[^/]+\.tar(?:\.[a-z0-9]+)?$/.test(inside)) continue;
+      if (reading.seen.has(inside)) throw new Unsupported(`${what}: ${inside} is in two layers of the image`);
+      reading.seen.add(inside);
+      yield* nestedTarball(reading, member, `${what}, ${inside}`);
+    }
+  } finally {
+    file.close();
+  }
+}
+
+async function* nestedTarball(reading: Reading, archive: Member, what: string): AsyncGenerator<Member> {
+  const file = await keptAside(reading, archive, what);
+  try {
+    yield* tarMembers(piecesOf(reading, file), what);
+  } finally {
+    file.close();
+  }
+}
+
+/** A decompressor reads files: a temporary one, without a name. */
+async function keptAside({ host, deadline, spent }: Reading, member: Member, what: string): Promise<File> {
+  const file = host.temporaryFile(what);
+  try {
+    for await (const piece of member.pieces()) {
+      spent.bytes += piece.length;
+      if (spent.bytes > limits.packageNestedBytes) {
+        throw new LimitExceeded(`${what}: archives of more than ${limits.packageNestedBytes} bytes in it`);
+      }
+      if (host.now() > deadline) throw new LimitExceeded(`${what}: not read before the deadline`);
+      file.write(piece);
+    }
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** The tar archive in a file, decompressed. */
+async function* piecesOf({ host, deadline }: Reading, file: File): AsyncGenerator<Uint8Array> {
+  const head = file.read(0, Math.min(file.size, headSize));
+  const compression = compressionIn(head);
+  if (compression !== undefined) {
+    const source = new Source(file, new Budget(host, deadline));
+    yield* decompress(host, compression, source, 0, limits.payloadBytes);
+    return;
+  }
+  if (!isTar(head)) throw new Unsupported(`${file.path}: neither a tar archive nor one in gzip, zstd or xz`);
+  for (let at = 0; at < file.size; at += readSize) yield file.read(at, Math.min(readSize, file.size - at));
+}
