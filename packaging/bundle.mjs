@@ -1,23 +1,30 @@
 /**
- * Makes the one-file bundle of either form in dist/: `node packaging/bundle.mjs node|quickjs`, beside it what it was made of (.meta.json)
- * and, for the Node form, the licence notices. Each is plain JavaScript; packaging/native/build turns the second one into a program.
+ * Makes the bundle of either form: `node packaging/bundle.mjs node`, the one file dist/kata-check.mjs with the licence notices beside it, or
+ * `quickjs [ENTRY [FOLDER]]`, a folder of modules that packaging/native/build turns into a program. In that, what a command alone needs is a
+ * module of its own, which is read when the command runs. Beside each stands what it was made of (.meta.json).
  *
  * esbuild is run as a program, so that a distribution's own serves as well as npm's, and Node.js 18 is enough.
  */
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeNotices } from './notices.mjs';
 
 const top = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8'));
+const [name, entry = 'src/main.quickjs.ts', folder = 'dist/quickjs'] = process.argv.slice(2);
+const modules = resolve(top, folder);
+const semver = join(modules, 'node_modules/semver');
+/** What citty and semver expect of Node: no more than to be asked. */
+const nothingOfNode = JSON.stringify({ argv: [], env: { NO_COLOR: '1' } });
 
 const forms = {
   node: {
-    output: 'dist/kata-check.mjs',
+    meta: 'dist/kata-check.mjs.meta.json',
     options: [
+      '--outfile=dist/kata-check.mjs',
       'src/main.node.ts',
       '--platform=node',
       '--target=node20.17',
@@ -26,9 +33,12 @@ const forms = {
     ],
   },
   quickjs: {
-    output: 'dist/kata-check.quickjs.mjs',
+    meta: folder === 'dist/quickjs' ? 'dist/kata-check.meta.json' : join(modules, 'meta.json'),
     options: [
-      'src/main.quickjs.ts',
+      `main=${entry}`,
+      '--splitting',
+      `--outdir=${modules}`,
+      '--out-extension:.js=.mjs',
       '--platform=neutral',
       '--target=es2022',
       '--main-fields=module,main',
@@ -37,16 +47,21 @@ const forms = {
       '--external:os',
       '--external:native',
       '--alias:node:util=./packaging/native/node-util.mjs',
-      // What citty and semver expect of Node: no more than to be asked.
-      "--banner:js=globalThis.global = globalThis; globalThis.process = { argv: [], execArgv: [], env: { NO_COLOR: '1' } };",
+      `--alias:semver=${semver}`,
+      `--define:process=${nothingOfNode}`,
+      `--define:globalThis.process=${nothingOfNode}`,
     ],
   },
 };
 
-const form = forms[process.argv[2]];
+const form = forms[name];
 if (form === undefined) {
-  process.stderr.write('usage: node packaging/bundle.mjs node|quickjs\n');
+  process.stderr.write('usage: node packaging/bundle.mjs node|quickjs [ENTRY [FOLDER]]\n');
   process.exit(2);
+}
+if (name === 'quickjs') {
+  rmSync(modules, { recursive: true, force: true });
+  copySemver(semver);
 }
 const own = join(top, 'node_modules/.bin/esbuild');
 const { status, error } = spawnSync(
@@ -59,16 +74,51 @@ const { status, error } = spawnSync(
     '--legal-comments=none',
     '--log-level=warning',
     `--define:KATA_CHECK_VERSION=${JSON.stringify(version)}`,
-    `--outfile=${form.output}`,
-    `--metafile=${form.output}.meta.json`,
+    `--metafile=${form.meta}`,
   ],
   { cwd: top, stdio: 'inherit' },
 );
 if (error !== undefined) throw new Error(`esbuild does not run: ${error.message}`);
 if (status !== 0) process.exit(1);
-if (process.argv[2] === 'node') {
-  chmodSync(join(top, form.output), 0o755);
+if (name === 'node') {
+  chmodSync(join(top, 'dist/kata-check.mjs'), 0o755);
   writeNotices('kata-check.mjs');
 } else {
-  renameSync(join(top, `${form.output}.meta.json`), join(top, 'dist/kata-check.meta.json'));
+  // packaging/native/main.c says why.
+  for (const file of readdirSync(modules).filter((entry) => entry.endsWith('.mjs'))) {
+    const path = join(modules, file);
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/\bimport\("\.\//g, 'importModule("'));
+  }
+}
+
+/**
+ * semver compiles its hundred regular expressions when it is loaded, which takes a quarter of a short run on QuickJS, and most of them are
+ * never used. The copy compiles each when it is asked for. Throws when the library is not as it was.
+ */
+function copySemver(to) {
+  cpSync(join(top, 'node_modules/semver'), to, { recursive: true });
+  const path = join(to, 'internal/re.js');
+  let text = readFileSync(path, 'utf8');
+  for (const [list, source] of [
+    ['re', 'value'],
+    ['safeRe', 'safe'],
+  ]) {
+    const flags = "isGlobal ? 'g' : undefined";
+    const parts = text.split(`  ${list}[index] = new RegExp(${source}, ${flags})`);
+    if (parts.length !== 2) throw new Error(`${relative(top, path)} makes its expressions in another way than it did`);
+    text = parts.join(`  later(${list}, index, ${source}, ${flags})`);
+  }
+  writeFileSync(path, `${text}\n${later}\n`);
+}
+
+/** Goes into the copy. */
+function later(list, index, source, flags) {
+  Object.defineProperty(list, index, {
+    configurable: true,
+    get() {
+      const value = new RegExp(source, flags);
+      Object.defineProperty(list, index, { value });
+      return value;
+    },
+  });
 }

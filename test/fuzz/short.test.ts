@@ -5,7 +5,7 @@ import { createNodeHost } from '../../src/host/node.ts';
 import { suite } from '../suite.ts';
 import { campaign } from './campaign.ts';
 import { applyPatches, mutate, Random } from './mutate.ts';
-import { fuzzNative, qjsc } from './native.ts';
+import { fuzzNative, nativeProgram } from './native.ts';
 import { fuzz } from './process.ts';
 import { Fault, hostOf, MemoryFile } from './property.ts';
 import { makeSeeds, programs, readers } from './seeds.ts';
@@ -43,7 +43,7 @@ for (const reader of readers) {
       assert.is(report?.mutations, nativeCounts[reader]);
       assert.ok((report?.outcomes.corrupt ?? 0) > 0, text);
     },
-    { needs: ['gcc', qjsc, ...programs[reader]] },
+    { needs: [nativeProgram, ...programs[reader]] },
   );
 }
 

@@ -5,7 +5,7 @@
 
 import * as assert from 'uvu/assert';
 import { has, suite } from '../../suite.ts';
-import { fuzzNative, qjsc } from '../native.ts';
+import { fuzzNative, nativeProgram } from '../native.ts';
 import { type Ended, fuzz } from '../process.ts';
 import { programs, type Reader, readers } from '../seeds.ts';
 
@@ -86,7 +86,7 @@ const runs = readers.flatMap((reader): Run[] => {
     {
       name: `${reader}, native`,
       count: nativeCount,
-      needs: [...needs, 'gcc', qjsc],
+      needs: [...needs, nativeProgram],
       start: () => fuzzNative(reader, seed, nativeCount, patience),
     },
   ];
