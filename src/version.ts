@@ -3,7 +3,10 @@
  *
  * Agents and programs: `X.Y.Z[-alphaN|-rcN][-<40 hex commit>][-dirty]`, `v` in front allowed, `git describe` tails too.
  * Vendors: `3.19.1.kata3`, `3.15.0.aks0`, `3.2.0.azl5`. Packages: `1:3.2.0-1`, `1.7.0~alpha1+git.717a30b-29`,
- * `1.5.0.git+3dd4c9f-41`, `3.21.0-1.fc41`, `3.21.0^git4a1b-1`. What is not of these forms is undefined: "unknown", never a mismatch.
+ * `1.5.0.git+3dd4c9f-41`, `3.21.0-1.fc41`, `3.21.0^git4a1b-1`, `3.26.0-2.rc0.fc44`. What is not of these forms is undefined: "unknown",
+ * never a mismatch.
+ *
+ * Two numbers are a release without its third one: Kata itself wrote `2.1-alpha0` (file VERSION of the tag 2.1.0-alpha0).
  */
 
 // Not the whole of semver: what is loaded at start is paid on every run of apt.
@@ -21,6 +24,10 @@ export interface Version {
   /** 40 hex digits. */
   readonly commit: string | null;
   readonly isDirty: boolean;
+  /** It was built before that release, or behind its tag: what it holds of the next step is not known. */
+  readonly stands: 'before' | 'at' | 'behind';
+  /** As it was given. */
+  readonly written: string;
 }
 
 /** semver's own limit for a version; also what keeps the expressions below cheap on hostile input. */
@@ -28,8 +35,8 @@ const lengthLimit = 256;
 
 const grammar = new RegExp(
   [
-    '^(?:[0-9]{1,9}:)?v?',
-    '(?<major>0|[1-9][0-9]{0,8})\\.(?<minor>0|[1-9][0-9]{0,8})\\.(?<patch>0|[1-9][0-9]{0,8})',
+    '^(?:[0-9]{1,9}:)?[vV]?',
+    '(?<major>0|[1-9][0-9]{0,8})\\.(?<minor>0|[1-9][0-9]{0,8})(?:\\.(?<patch>0|[1-9][0-9]{0,8}))?',
     // A package writes `~` where a release writes `-`, so that it sorts before the release.
     '(?:[-~](?<stage>alpha|beta|rc)\\.?(?<number>[0-9]{1,9}))?',
     '(?<vendor>\\.[A-Za-z][A-Za-z0-9]*)?',
@@ -39,26 +46,40 @@ const grammar = new RegExp(
 
 const commitTail = /-(?<commit>[0-9a-f]{40})(?=$|[^0-9a-f])/;
 
+/** rpm's Release of a pre-release: `2.rc0.fc44`; `0.1.20240101git.fc40` is older than its release, too. */
+const stageInRelease = /^-[0-9]+(?:\.[0-9]+)*\.(?<stage>alpha|beta|rc)\.?(?<number>[0-9]{1,9})(?:[.-]|$)/;
+const beforeRelease = /^-0\.[0-9]/;
+/** What Debian and Ubuntu write behind a release that they built once more. */
+const rebuilt = /^~(?:bpo|deb|ubuntu|[a-z]*el[0-9])/;
+/** `git describe`, snapshots and nightly builds. */
+const behindTag =
+  /\^|-[0-9]+-g[0-9a-f]{7,40}(?![0-9a-f])|(?:^|[-+~._])(?:git|dev|nightly|main|master|snapshot)(?![a-z])/i;
+
 /** Undefined for what is of no known form. */
 export function parseVersion(text: string): Version | undefined {
   const trimmed = text.trim();
   if (trimmed.length > lengthLimit) return undefined;
   const groups = grammar.exec(trimmed)?.groups;
   if (groups === undefined) return undefined;
-  const { major = '', minor = '', patch = '', stage, number, vendor, tail = '' } = groups;
-  // 3.2.0.1 and 3.2.0~20240101 say something about the order that is not known here.
-  if (vendor === undefined && (/^\.[0-9]/.test(tail) || tail.startsWith('~'))) return undefined;
+  const { major = '', minor = '', patch = '0', vendor = '', tail = '' } = groups;
+  // 3.2.0.1 says something about the order that is not known here.
+  if (vendor === '' && /^\.[0-9]/.test(tail)) return undefined;
   // Nor is 3.2.0-rc, or 3.2.0-rc2foo: older than 3.2.0 at any rate.
-  if (stage === undefined && /^-(?:alpha|beta|rc)/.test(tail)) return undefined;
+  if (groups.stage === undefined && /^[-~](?:alpha|beta|rc)/.test(tail)) return undefined;
+  const { stage, number } = groups.stage === undefined ? (stageInRelease.exec(tail)?.groups ?? {}) : groups;
   const base = `${major}.${minor}.${patch}`;
+  const isOlder = stage === undefined && (beforeRelease.test(tail) || (tail.startsWith('~') && !rebuilt.test(tail)));
+  const isBehind = behindTag.test(vendor + tail);
   return {
-    order: stage === undefined ? base : `${base}-${stage}.${Number(number)}`,
+    order: stage === undefined ? base + (isOlder ? '-0' : '') : `${base}-${stage}.${Number(number)}`,
     text: stage === undefined ? base : `${base}-${stage}${Number(number)}`,
     major: Number(major),
     minor: Number(minor),
     patch: Number(patch),
     commit: commitTail.exec(tail)?.groups?.commit ?? null,
     isDirty: /-dirty$/.test(tail),
+    stands: stage !== undefined || isOlder ? 'before' : isBehind ? 'behind' : 'at',
+    written: trimmed,
   };
 }
 

@@ -42,6 +42,10 @@ const forms: readonly [rule: string, written: string, text: string, commit: stri
   ['an rpm of what comes after its release', '3.21.0^20240101git4a1b-1.fc41', '3.21.0', null, false],
   ['an rpm of what comes after a pre-release', '3.21.0~rc1^git1-1', '3.21.0-rc1', null, false],
   ['an rpm of a pre-release', '3.0.0~rc1-1.fc38', '3.0.0-rc1', null, false],
+  ['two numbers', '3.4', '3.4.0', null, false],
+  ['two numbers and a stage, as Kata wrote them', '2.1-alpha0', '2.1.0-alpha0', null, false],
+  ['a large V in front', 'V4.0.0', '4.0.0', null, false],
+  ['an rpm whose stage stands in its release', '3.26.0-2.rc0.fc44', '3.26.0-rc0', null, false],
   ['zeros', '0.0.0', '0.0.0', null, false],
   ['numbers of nine digits', '999999999.999999999.999999999', '999999999.999999999.999999999', null, false],
 ];
@@ -50,9 +54,30 @@ for (const [rule, written, text, expectedCommit, isDirty] of forms) {
   test(`known: ${rule}: ${written.trim()}`, () => {
     const parsed = version(written);
     assert.equal([parsed.text, parsed.commit, parsed.isDirty], [text, expectedCommit, isDirty]);
+    assert.is(parsed.written, written.trim());
     const [major, minor, patch] = text.split('-', 1)[0]?.split('.').map(Number) ?? [];
     assert.equal([parsed.major, parsed.minor, parsed.patch], [major, minor, patch]);
   });
+}
+
+const places: readonly [rule: string, stands: Version['stands'], ...written: string[]][] = [
+  ['releases, of vendors too', 'at', '3.12.0', '3.15.0.aks0', '3.19.1.kata3', '3.2.0.azl5-1.azl3', '3.21.0-1.fc41'],
+  ['releases that were built once more', 'at', '3.2.0-1~bpo12+1', '3.2.0~bpo12+1-1', '3.2.0+dfsg-1', `1.0.0-${commit}`],
+  ['pre-releases', 'before', '3.3.0-alpha0', '3.3.0~rc1-1', '2.1-alpha0', '3.3.0-alpha0-12-gabcdef0'],
+  [
+    'pre-releases that say so in the release of their rpm',
+    'before',
+    '3.26.0-2.rc0.fc44',
+    '3.12.0-0.1.20250110git.fc42',
+  ],
+  ['what dpkg and rpm order before the release', 'before', '3.2.0~20240101-1', '3.2.0~git20240101'],
+  ['git describe behind a tag', 'behind', '3.12.0-57-g0123abcde', `3.12.0-57-g${commit}`],
+  ['snapshots', 'behind', '3.12.0+git20250110.0123abc-1', '3.12.0^20250110git0123abc-1.fc42', '1.5.0.git+3dd4c9f-41'],
+  ['nightly and other builds', 'behind', '3.12.0-dev', '3.12.0-nightly-20250110', '3.12.0-main', '3.12.0-SNAPSHOT'],
+];
+
+for (const [rule, stands, ...all] of places) {
+  for (const written of all) test(`${rule}: ${written}`, () => assert.is(version(written).stands, stands));
 }
 
 const megabyte = 1024 * 1024;
@@ -61,11 +86,9 @@ const unknown: readonly [rule: string, written: string][] = [
   ['what osbuilder writes without a VERSION file', 'unknown'],
   ['nothing', ''],
   ['blanks', ' \n'],
-  ['two numbers', '3.4'],
   ['one number', '3'],
   ['four numbers', '3.2.0.1'],
   ['four numbers and a vendor', '3.2.0.1.azl5'],
-  ['an upstream version that dpkg orders before 3.2.0', '3.2.0~20240101-1'],
   ['zeros in front', '3.02.0'],
   ['zeros behind', '3.2.00'],
   ['a number of ten digits', '3.2.1000000000'],

@@ -1,0 +1,360 @@
+/**
+ * What the runtime of a node asks of the agent in a guest image that this agent does not understand, and what fails by it there.
+ *
+ * The tables say what a pair of releases meets; the node's settings say which of it this node does. What its settings leave open is
+ * decided by pods or by people. Where the language of the runtime, a setting or the release itself is not known, what holds for every
+ * possibility is proof, and what holds for some is a doubt.
+ */
+
+import { parseRange, type Version, type VersionRange } from '../version.ts';
+import { calls } from './calls.ts';
+import { drivers } from './drivers.ts';
+import { firstRelease, lastMinors } from './history.ts';
+import { meanings } from './meanings.ts';
+import { operations } from './operations.ts';
+import { isCovered, type LastMinors, placeOf, placesOf } from './place.ts';
+import type { Effect, Row, Term, Value } from './row.ts';
+import { compiledDefault, type Language, type Settings } from './settings.ts';
+
+/** The tables, with what was added to them. */
+export interface Known {
+  readonly rows: readonly Row[];
+  readonly lastMinors: LastMinors;
+}
+
+export const builtIn: Known = { rows: [...calls, ...operations, ...drivers, ...meanings], lastMinors };
+
+/**
+ * Who decides that a row is met: nobody (always), a setting (on, off), pods (`most`: nearly every node has such ones), a person or program
+ * (hand). `unknown`: a setting that is not known.
+ */
+export type Outcome = 'always' | 'on' | 'most' | 'few' | 'hand' | 'off' | 'unknown';
+
+export const weights = ['none', 'info', 'warn', 'block'] as const;
+export type Weight = (typeof weights)[number];
+
+/** A setting that decides, as this node has it. */
+export interface Decision {
+  /** With its section; as "snapshotter" or "hypervisor" for what is no key. */
+  readonly key: string;
+  /** Null when it is not known. */
+  readonly value: Value | null;
+  /** Null for what is compiled in, or not known. */
+  readonly path: string | null;
+  readonly line: number | null;
+}
+
+/** A row that a pair meets, on one node. */
+export interface Met {
+  readonly row: Row;
+  readonly outcome: Outcome;
+  readonly weight: Weight;
+  readonly decisions: readonly Decision[];
+  /** Only a pod's own annotation could switch it on. */
+  readonly annotation: string | null;
+  /** It holds for one of several possibilities: a language, or a side of a step. */
+  readonly isDoubtful: boolean;
+}
+
+/** A configuration, and the languages that the runtime that reads it may be of. */
+export interface Reader {
+  readonly languages: readonly Language[];
+  readonly settings: Settings;
+}
+
+export interface Reach {
+  /** By weight, the heaviest first. */
+  readonly met: readonly Met[];
+  /** The heaviest. */
+  readonly weight: Weight;
+}
+
+/** What is known of a node whose configuration is not: nothing but its architecture. */
+export function unknownSettings(architecture: string | null): Settings {
+  const none = { hypervisors: [], values: new Map(), annotations: new Map(), snapshotters: [] };
+  return { path: '', ...none, architecture, isPartial: true };
+}
+
+interface Span {
+  readonly from: number;
+  readonly before: number;
+}
+
+interface Bounds {
+  readonly go: Span | null;
+  readonly rust: Span | null;
+  readonly lacks: readonly Span[];
+}
+
+/** Of each row, once. */
+const bounds = new WeakMap<Row, Bounds>();
+
+function boundsOf(row: Row): Bounds {
+  const known = bounds.get(row);
+  if (known !== undefined) return known;
+  const found: Bounds = { go: spanOf(row.go), rust: spanOf(row.rust), lacks: row.lacks.split('||').map(rangeOf) };
+  bounds.set(row, found);
+  return found;
+}
+
+function spanOf(text: string | undefined): Span | null {
+  if (text === undefined) return null;
+  const [from = '', before = ''] = text.split('..');
+  return { from: placeOf(from), before: before === '' ? Number.POSITIVE_INFINITY : placeOf(before) };
+}
+
+/** As ">=2.0.0 <2.2.0"; either half may be missing. */
+function rangeOf(text: string): Span {
+  const from = />=([0-9.]+)/.exec(text)?.[1];
+  const before = /<([0-9.]+)/.exec(text)?.[1];
+  return {
+    from: from === undefined ? 0 : placeOf(from),
+    before: before === undefined ? Number.POSITIVE_INFINITY : placeOf(before),
+  };
+}
+
+/** Whatever has no end goes on. */
+function isWithin(place: number, { from, before }: Span): boolean {
+  return place >= from && (place < before || before === Number.POSITIVE_INFINITY);
+}
+
+function isMet(row: Row, language: Language, runtime: number, agent: number): boolean {
+  const { [language]: span, lacks } = boundsOf(row);
+  return span !== null && isWithin(runtime, span) && lacks.some((range) => isWithin(agent, range));
+}
+
+/** The table of effects by who decides; what is not in it is no finding. */
+function weightOf(effect: Effect, outcome: Outcome): Weight {
+  if (effect === 'ignored') return outcome === 'off' ? 'none' : 'info';
+  if (outcome === 'off') return effect === 'pod' || effect === 'container' ? 'info' : 'none';
+  if (effect === 'operation' || outcome === 'unknown') return 'warn';
+  if (effect === 'engine') return 'block';
+  return outcome === 'few' || outcome === 'hand' ? 'warn' : 'block';
+}
+
+type Answer = { readonly holds: boolean | null; readonly decision: Decision };
+
+const unknownDecision = (key: string): Decision => ({ key, value: null, path: null, line: null });
+
+/** The section of the hypervisor in use. The Go runtime takes the one that there is; runtime-rs the one that is named. */
+function hypervisorOf({ hypervisors, values }: Settings, language: Language): string | null {
+  const named = language === 'rust' ? values.get('runtime.hypervisor_name')?.value : undefined;
+  if (typeof named === 'string' && named !== '') return named;
+  return hypervisors.length === 1 ? (hypervisors[0] ?? null) : null;
+}
+
+interface Place {
+  readonly language: Language;
+  readonly runtime: number;
+}
+
+function answerFor(term: Term, settings: Settings, at: Place): Answer {
+  const from = (key: string, value: Value | null, holds: boolean | null): Answer => ({
+    holds,
+    decision: { key, value, path: value === null ? null : settings.path, line: null },
+  });
+  const hypervisor = hypervisorOf(settings, at.language);
+  if ('hypervisor' in term) {
+    return from('hypervisor', hypervisor, hypervisor === null ? null : hypervisor === term.hypervisor);
+  }
+  if ('architecture' in term) {
+    const { architecture } = settings;
+    return { ...from('architecture', architecture, architecture === null ? null : architecture === term.architecture) };
+  }
+  if ('snapshotter' in term) {
+    const wanted = settings.snapshotters.find(({ value }) => String(value).startsWith(term.snapshotter));
+    const { value = null, path = null, line = null } = wanted ?? settings.snapshotters[0] ?? {};
+    return { holds: wanted !== undefined, decision: { key: 'snapshotter', value, path, line } };
+  }
+  return keyAnswer(term, settings, hypervisor, at);
+}
+
+function keyAnswer(
+  term: Extract<Term, { key: string }>,
+  settings: Settings,
+  hypervisor: string | null,
+  { language, runtime }: Place,
+): Answer {
+  const isOfHypervisor = term.key.startsWith('hypervisor.');
+  const key = isOfHypervisor ? `hypervisor.${hypervisor ?? '*'}.${term.key.slice('hypervisor.'.length)}` : term.key;
+  const said = settings.values.get(key);
+  if (said !== undefined) {
+    const { value, path, line } = said;
+    // Kata takes an empty string for none.
+    if (value !== '' || compiledDefault(term.key, language, runtime) === '') {
+      return { holds: isTrue(term, value), decision: { key, value, path, line } };
+    }
+  }
+  const fallback = compiledDefault(term.key, language, runtime);
+  const isOpen = settings.isPartial || (isOfHypervisor && hypervisor === null) || fallback === undefined;
+  if (isOpen) return { holds: null, decision: unknownDecision(key) };
+  return { holds: isTrue(term, fallback), decision: { key, value: fallback, path: null, line: null } };
+}
+
+function isTrue(term: Extract<Term, { key: string }>, value: Value): boolean {
+  if ('is' in term) return value === term.is;
+  return 'not' in term ? value !== term.not : Number(value) > term.above;
+}
+
+/** Whether a pod's annotation may change one of the hypervisor's keys: names of annotations as regular expressions, which are hostile. */
+function annotationFor(decisions: readonly Decision[], settings: Settings): string | null {
+  for (const { key } of decisions) {
+    const [, section = '', name = ''] = /^hypervisor\.([^.]+)\.([^.]+)$/.exec(key) ?? [];
+    const allowed = settings.annotations.get(section) ?? [];
+    if (name !== '' && allowed.some((pattern) => allows(pattern, name))) {
+      return `io.katacontainers.config.hypervisor.${name}`;
+    }
+  }
+  return null;
+}
+
+/** Real ones are names, or `.*`. What is more than a name with dots and stars is taken to allow it: it is only warned by that. */
+function allows(pattern: string, name: string): boolean {
+  if (!/^[A-Za-z0-9_]*(?:\.\*)?$/.test(pattern)) return true;
+  return name.includes(pattern.replace(/\.\*$/, ''));
+}
+
+function met(row: Row, settings: Settings, at: Place): Met {
+  const alternatives = (row.where ?? []).map((terms) => terms.map((term) => answerFor(term, settings, at)));
+  const holds = (answers: readonly Answer[]): boolean | null =>
+    answers.some((answer) => answer.holds === false)
+      ? false
+      : answers.some((answer) => answer.holds === null)
+        ? null
+        : true;
+  const all = alternatives.map((answers) => ({ answers, holds: holds(answers) }));
+  const decisive = all.find((one) => one.holds === true) ?? all.find((one) => one.holds === null);
+  const isOn = all.length === 0 || decisive?.holds === true;
+  const decisions = (decisive?.answers ?? all.flatMap(({ answers }) => answers.filter((one) => one.holds === false)))
+    .map(({ decision }) => decision)
+    // What the architecture is explains itself by the pods.
+    .filter(({ key }) => key !== 'architecture');
+  const annotation = isOn || decisive !== undefined ? null : annotationFor(decisions, settings);
+  const outcome = outcomeOf(row, isOn, decisive === undefined && all.length > 0, annotation);
+  return { row, outcome, weight: weightOf(row.effect, outcome), decisions, annotation, isDoubtful: false };
+}
+
+function outcomeOf(
+  { where = [], share, byHand }: Row,
+  isOn: boolean,
+  isOff: boolean,
+  annotation: string | null,
+): Outcome {
+  if (isOff) return annotation === null ? 'off' : 'few';
+  if (!isOn) return 'unknown';
+  if (byHand !== undefined) return 'hand';
+  return share ?? (where.length === 0 ? 'always' : 'on');
+}
+
+const heavier = (one: Weight, other: Weight): Weight => (weights.indexOf(one) >= weights.indexOf(other) ? one : other);
+
+function heaviest(all: readonly Met[]): Weight {
+  return all.reduce<Weight>((found, { weight }) => heavier(found, weight), 'none');
+}
+
+/** What a block is without proof. */
+function doubted(one: Met): Met {
+  return one.weight === 'block' ? { ...one, weight: 'warn', isDoubtful: true } : one;
+}
+
+/** Each row once, as heavy as it is anywhere. */
+function united(all: readonly Met[]): Met[] {
+  const found = new Map<string, Met>();
+  for (const one of all) {
+    const known = found.get(one.row.id);
+    if (known === undefined || weights.indexOf(one.weight) > weights.indexOf(known.weight)) found.set(one.row.id, one);
+  }
+  return [...found.values()].sort((a, b) => weights.indexOf(b.weight) - weights.indexOf(a.weight));
+}
+
+/** All rows, where it is certain which of several possibilities holds; else those that block become doubts unless each of them blocks. */
+function ofAll(possibilities: readonly (readonly Met[])[]): Met[] {
+  const isProven = possibilities.every((one) => heaviest(one) === 'block');
+  const all = possibilities.flatMap((one) => (isProven ? one : one.map(doubted)));
+  return united(all);
+}
+
+/** The pairs of places at which two versions may stand. The same build stands at the same place on both sides. */
+function standings(runtime: Version, agent: Version, minors: LastMinors): Standing[] {
+  const isSame = runtime.order === agent.order && runtime.stands === agent.stands;
+  if (isSame) return placesOf(runtime, minors).map((at) => [at, at]);
+  return placesOf(runtime, minors).flatMap((one) => placesOf(agent, minors).map((other): Standing => [one, other]));
+}
+
+/** Before it there was no runtime in Rust. */
+const firstRust = placeOf('3.0.0');
+
+type Standing = readonly [runtime: number, agent: number];
+
+function reachAt(
+  places: readonly Standing[],
+  readers: readonly Reader[],
+  isSure: boolean,
+  rows: readonly Row[],
+): Reach {
+  const perReader = readers.map(({ languages, settings }) =>
+    ofAll(
+      places.flatMap(([runtime, agent]) =>
+        (runtime < firstRust ? (['go'] as const) : languages).map((language) =>
+          rows
+            .filter((row) => isMet(row, language, runtime, agent))
+            .map((row) => met(row, settings, { language, runtime })),
+        ),
+      ),
+    ),
+  );
+  const found = isSure ? united(perReader.flat()) : ofAll(perReader);
+  return { met: found, weight: heaviest(found) };
+}
+
+/**
+ * What a runtime meets at an agent. Each of `readers`, of which there is one at least, is a configuration that is read with this image;
+ * where nobody names the image (`isSure` is false) any of them may be the one. Undefined where the tables do not cover one of the versions,
+ * or where one is a build behind the last release and nothing is proven.
+ */
+export function reach(
+  runtime: Version,
+  agent: Version,
+  readers: readonly Reader[],
+  isSure: boolean,
+  { rows, lastMinors: minors }: Known,
+): Reach | undefined {
+  if (!isCovered(runtime, minors) || !isCovered(agent, minors)) return undefined;
+  const places = standings(runtime, agent, minors);
+  const found = reachAt(places, readers, isSure, rows);
+  const isOpen = places.flat().includes(Number.POSITIVE_INFINITY);
+  return isOpen && found.weight !== 'block' ? undefined : found;
+}
+
+/**
+ * The agents that nothing keeps from working with a runtime on a node, as a range: those around its own release, else the newest before it.
+ * Undefined where the tables do not cover the runtime, or no agent works.
+ */
+export function rangeOfAgents(
+  runtime: Version,
+  readers: readonly Reader[],
+  isSure: boolean,
+  { rows, lastMinors: minors }: Known,
+): VersionRange | undefined {
+  if (!isCovered(runtime, minors)) return undefined;
+  const own = placesOf(runtime, minors);
+  const edges = new Set([firstRelease, ...rows.flatMap(({ lacks }) => lacks.match(/[0-9]+\.[0-9]+\.[0-9]+/g) ?? [])]);
+  const releases = [...edges].sort((a, b) => placeOf(a) - placeOf(b));
+  const fits = releases.map((release) => {
+    const at = placeOf(release);
+    return (
+      reachAt(
+        own.map((one): Standing => [one, at]),
+        readers,
+        isSure,
+        rows,
+      ).weight !== 'block'
+    );
+  });
+  const mine = releases.findLastIndex((release) => placeOf(release) <= (own[0] ?? 0));
+  const last = fits[mine] === true ? mine : fits.lastIndexOf(true, mine);
+  if (last === -1) return undefined;
+  const first = fits.lastIndexOf(false, last) + 1;
+  const end = fits.indexOf(false, last);
+  return parseRange(`>=${releases[first]}${end === -1 ? '' : ` <${releases[end]}`}`);
+}
