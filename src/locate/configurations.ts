@@ -41,6 +41,8 @@ export interface NamedConfiguration {
   readonly path: string;
   /** As "containerd, handler kata-qemu". */
   readonly by: string;
+  /** The file that names it. */
+  readonly file: string;
   readonly reader: Reader;
 }
 
@@ -61,6 +63,8 @@ export interface Configuration {
   readonly maskedBy: string | null;
 }
 
+/** Where the snap is mounted. */
+export const snap = '/snap/kata-containers/current/usr';
 /** Where Azure Linux has the runtime for confidential pods, but for its shim. */
 export const confidential = '/opt/confidential-containers';
 const confidentialFolder = `${confidential}/share/defaults/kata-containers`;
@@ -73,6 +77,7 @@ const packaged: readonly { readonly prefix: string; readonly path: string }[] = 
   { prefix: '/usr', path: '/usr/share/kata-containers/defaults/configuration.toml' },
   { prefix: '/usr/local', path: '/usr/local/share/defaults/kata-containers/configuration.toml' },
   { prefix: '/opt/kata', path: '/opt/kata/share/defaults/kata-containers/configuration.toml' },
+  { prefix: snap, path: `${snap}/share/defaults/kata-containers/configuration.toml` },
   { prefix: confidential, path: `${confidentialFolder}/configuration.toml` },
 ];
 
@@ -102,6 +107,8 @@ interface Candidate {
   readonly maskedBy: string | null;
   /** Who reads it is only told by its place and name; whoever names it knows better. */
   readonly isGuessed?: boolean;
+  /** The file that names it for a handler. */
+  readonly namedIn?: string;
 }
 
 /**
@@ -123,7 +130,7 @@ export function locateConfigurations(
   ];
   const configurations: Configuration[] = [];
   const guessed = new Set<string>();
-  for (const { isGuessed = false, ...candidate } of candidates) {
+  for (const { isGuessed = false, namedIn, ...candidate } of candidates) {
     const resolvedPath = endOfLinks(host, candidate.path);
     const sameFile = configurations.find((other) => other.resolvedPath === resolvedPath);
     // A link to what masks it hides nothing.
@@ -134,7 +141,8 @@ export function locateConfigurations(
       const contents = sameFile ?? contentsOf(host, candidate.path, resolvedPath);
       // What is wrong with a file is told once, whatever its names are.
       const isTold = sameFile !== undefined && sameFile.maskedBy === null;
-      const unread = isTold ? [] : contents.unread;
+      const stale = namedIn === undefined ? undefined : staleHandler(host, candidate, namedIn);
+      const unread = isTold ? [] : stale === undefined ? contents.unread : [stale];
       configurations.push({ ...contents, ...candidate, resolvedPath, unread });
       if (isGuessed) guessed.add(candidate.path);
       continue;
@@ -242,7 +250,19 @@ function confidentialConfigurations(host: Host, named: readonly NamedConfigurati
 }
 
 function namedCandidates(named: readonly NamedConfiguration[]): Candidate[] {
-  return named.map(({ path, by, reader }) => ({ path, readers: [reader], namedBy: by, maskedBy: null }));
+  return named.map(({ path, by, file, reader }) => ({
+    path,
+    readers: [reader],
+    namedBy: by,
+    maskedBy: null,
+    namedIn: file,
+  }));
+}
+
+/** A handler that outlived the configuration that it names; undefined where the configuration is there. */
+function staleHandler(host: Host, { path, namedBy }: Candidate, namedIn: string): Unread | undefined {
+  if (exists(host, path)) return undefined;
+  return { path, message: `${path}: no such file`, reason: 'gone', namedBy: namedBy ?? namedIn, namedIn };
 }
 
 /** Sorted; none of what is no directory. */
@@ -287,7 +307,9 @@ function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
     const dropIn = readToml(host, file, unread, withoutOtherKeys);
     if (dropIn !== undefined) document = merged(document, dropIn);
   }
-  return { dropIns, ...imagesOf(document), unread };
+  const { odd, ...found } = imagesOf(document);
+  unread.push(...odd.map((message) => ({ path, message: `${path}: ${message}`, reason: 'relative' as const })));
+  return { dropIns, ...found, unread };
 }
 
 function statusKind(host: Host, path: string): string | undefined {
@@ -302,19 +324,32 @@ function statusKind(host: Host, path: string): string | undefined {
 /** IBM Secure Execution boots kernel and initrd as one encrypted file, which is named as the kernel. */
 const secureExecution = /\/kata-containers-se[^/]*\.img$/;
 
+/** With its keys in lower case: the runtime in Go takes `Image` for `image` where there is no `image` (BurntSushi/toml, decode.go). */
+function folded(table: TomlTable): TomlTable {
+  const lower = Object.entries(table).map(([key, value]): [string, TomlValue] => [key.toLowerCase(), value]);
+  return { ...Object.fromEntries(lower), ...table };
+}
+
 /** `[hypervisor.qemu]`, `[hypervisor.clh]` and so on: whatever stands below `hypervisor`. */
-function imagesOf({ hypervisor }: TomlTable): Pick<Configuration, 'images' | 'isRemote'> {
-  if (!isTable(hypervisor)) return { images: [], isRemote: false };
+function imagesOf(document: TomlTable): Pick<Configuration, 'images' | 'isRemote'> & { odd: readonly string[] } {
+  const { hypervisor } = folded(document);
+  if (!isTable(hypervisor)) return { images: [], isRemote: false, odd: [] };
   const images = new Map<string, NamedImage>();
+  const odd: string[] = [];
   const add = (path: unknown, kind: NamedImage['kind'], parameters?: unknown): void => {
-    if (typeof path !== 'string' || !path.startsWith('/')) return;
+    if (typeof path !== 'string' || path === '') return;
+    if (!path.startsWith('/')) {
+      odd.push(`it names the ${kind} image ${JSON.stringify(path)}, which is no absolute path`);
+      return;
+    }
     const verity = typeof parameters === 'string' && parameters.trim() !== '' ? parameters : null;
     const known = images.get(path);
     if (known?.kind !== 'guest') images.set(path, { path, kind, verity });
     else if (known.verity === null) images.set(path, { ...known, verity });
   };
-  for (const section of Object.values(hypervisor)) {
-    if (!isTable(section)) continue;
+  for (const written of Object.values(hypervisor)) {
+    if (!isTable(written)) continue;
+    const section = folded(written);
     const { image, initrd, igvm, kernel, guest_extension_images: extensions } = section;
     add(image, 'guest', verityOf(section));
     for (const path of [initrd, igvm]) add(path, 'guest');
@@ -323,7 +358,7 @@ function imagesOf({ hypervisor }: TomlTable): Pick<Configuration, 'images' | 'is
       if (isTable(extension)) add(extension.path, 'extension', extension.verity_params);
     }
   }
-  return { images: [...images.values()], isRemote: isTable(hypervisor.remote) };
+  return { images: [...images.values()], isRemote: isTable(hypervisor.remote), odd };
 }
 
 /** `kernel_verity_params`; until 3.26 two of the kernel's parameters, of which the last of a name counts. */

@@ -13,8 +13,10 @@ import {
   type Language,
   locateConfigurations,
   type NamedImage,
+  snap,
 } from './configurations.ts';
-import { namedConfigurations, scriptIn, wrappedProgram } from './handlers.ts';
+import { scriptIn, wrappedProgram } from './engines/wrappers.ts';
+import { namedConfigurations } from './handlers.ts';
 import type { Unread } from './toml.ts';
 
 export interface Program {
@@ -34,6 +36,8 @@ export const runtimePrograms: readonly Program[] = [
   { prefix: '/opt/kata', language: 'go', path: '/opt/kata/bin/kata-runtime' },
   { prefix: '/opt/kata', language: 'go', path: '/opt/kata/bin/containerd-shim-kata-v2' },
   { prefix: '/opt/kata', language: 'rust', path: '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2' },
+  { prefix: snap, language: 'go', path: `${snap}/bin/kata-runtime` },
+  { prefix: snap, language: null, path: `${snap}/bin/containerd-shim-kata-v2` },
   // Azure Linux, for confidential pods.
   { prefix: confidential, language: 'go', path: `${confidential}/bin/kata-runtime` },
   { prefix: confidential, language: null, path: '/usr/local/bin/containerd-shim-kata-cc-v2' },
@@ -41,12 +45,15 @@ export const runtimePrograms: readonly Program[] = [
 ];
 
 /** Where images are when no configuration says so. */
-export const usualImages: readonly { readonly prefix: string; readonly path: string }[] = ['/usr', '/opt/kata'].flatMap(
-  (prefix) =>
-    ['kata-containers.img', 'kata-containers-initrd.img'].map((name) => ({
-      prefix,
-      path: `${prefix}/share/kata-containers/${name}`,
-    })),
+export const usualImages: readonly { readonly prefix: string; readonly path: string }[] = [
+  '/usr',
+  '/usr/local',
+  '/opt/kata',
+].flatMap((prefix) =>
+  ['kata-containers.img', 'kata-containers-initrd.img'].map((name) => ({
+    prefix,
+    path: `${prefix}/share/kata-containers/${name}`,
+  })),
 );
 
 /** Who names an image, and for which runtimes. */
@@ -80,7 +87,27 @@ export function locateInstallation(host: Host, chosen?: string): Installation {
   const prefixes = [...new Set(all.map(({ prefix }) => prefix))];
   const configurations = locateConfigurations(host, chosen, prefixes, named.configurations);
   const programs = all.map((program) => ({ ...program, language: languageOf(program, configurations) }));
-  return { programs, configurations, images: imagesOf(host, configurations), unread: named.unread };
+  const images = imagesOf(host, configurations);
+  return { programs, configurations, images, unread: [...named.unread, ...bare(programs, configurations, images)] };
+}
+
+/** Programs for which no configuration was found: they start no pod, or read one that nobody here knows of. */
+function bare(
+  programs: readonly Program[],
+  configurations: readonly Configuration[],
+  images: readonly ConfiguredImage[],
+): Unread[] {
+  const isRead = ({ prefix, language }: Program): boolean =>
+    [...configurations.flatMap(({ readers }) => readers), ...images.flatMap(({ usedBy }) => usedBy)].some(
+      (reader) => (reader.prefix ?? prefix) === prefix && (reader.language ?? language) === language,
+    );
+  return programs
+    .filter((program) => !isRead(program))
+    .map(({ path }) => ({
+      path,
+      message: `${path}: no configuration was found that this runtime reads`,
+      reason: 'bare' as const,
+    }));
 }
 
 /** The runtime that this one leads to in the end; itself when it is one of its own. */

@@ -17,6 +17,14 @@ export interface Unread {
   readonly path: string;
   /** With the path and, where it is known, line and column. */
   readonly message: string;
+  /**
+   * gone: a handler names this configuration, and it is not there. relative: it names an image by no absolute path. bare: no configuration
+   * was found for this program. Absent for what is there and cannot be read.
+   */
+  readonly reason?: 'gone' | 'relative' | 'bare';
+  /** Of what is gone: the handler, and the file that names it. */
+  readonly namedBy?: string;
+  readonly namedIn?: string;
 }
 
 /** Undefined, and told in `unread`, when it cannot be read. */
@@ -88,7 +96,7 @@ export function withoutOtherKeys(text: string): string {
     if (isBare) {
       if (keys.has(key) || tables.has(key)) return withoutComments(text);
       keys.add(key);
-      if (!keysOfImages.has(key) && isPlain(line.slice(equals + 1).trim())) {
+      if (!keysOfImages.has(key.toLowerCase()) && isPlain(line.slice(equals + 1).trim())) {
         others.add(key);
         lines.push('');
         continue;

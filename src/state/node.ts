@@ -4,6 +4,7 @@
  */
 
 import type { Measured } from '../locate/measured.ts';
+import type { Unread } from '../locate/toml.ts';
 import type { ImageFacts } from '../read/image.ts';
 import type { Version, VersionRange } from '../version.ts';
 
@@ -88,7 +89,7 @@ export interface State {
   readonly images: readonly Image[];
   readonly configurations: readonly Configuration[];
   /** Configurations that could not be read, of Kata and of those that name them: each message says where. */
-  readonly unread: readonly { readonly path: string; readonly message: string }[];
+  readonly unread: readonly Unread[];
   /** The package manager that was stopped, for commands to copy; null by hand. */
   readonly manager: string | null;
   /** Judge only what the transaction changes: an old mismatch between two things that both stay is no reason to stop it. */

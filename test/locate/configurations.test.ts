@@ -189,9 +189,14 @@ for (const [rule, tree, expected, { chosen, programs = [] } = {}] of placed) {
 test('what somebody names is read under its name, and once', () => {
   const reader = { prefix: null, language: null };
   const named = [
-    { path: '/srv/kata.toml', by: 'containerd, handler kata', reader },
-    { path: '/srv/link.toml', by: 'containerd, handler other', reader: { prefix: '/usr', language: null } },
-    { path: '/srv/none.toml', by: 'containerd, handler none', reader },
+    { path: '/srv/kata.toml', by: 'containerd, handler kata', file: '/etc/c.toml', reader },
+    {
+      path: '/srv/link.toml',
+      by: 'containerd, handler other',
+      file: '/etc/c.toml',
+      reader: { prefix: '/usr', language: null },
+    },
+    { path: '/srv/none.toml', by: 'containerd, handler none', file: '/etc/c.toml', reader },
   ];
   const tree: Tree = { '/srv/kata.toml': naming('/x'), '/srv/link.toml': { link: 'kata.toml' } };
   const configurations = locateConfigurations(node(tree), undefined, [], named);
@@ -201,15 +206,27 @@ test('what somebody names is read under its name, and once', () => {
     '/srv/none.toml: null null: ',
   ]);
   const unread = configurations.flatMap((configuration) => configuration.unread);
-  assert.is(unread.length, 1);
-  assert.match(unread[0]?.message ?? '', /\/srv\/none\.toml: no such file or directory$/);
+  assert.equal(unread, [
+    {
+      path: '/srv/none.toml',
+      message: '/srv/none.toml: no such file',
+      reason: 'gone',
+      namedBy: 'containerd, handler none',
+      namedIn: '/etc/c.toml',
+    },
+  ]);
   assert.is(configurations[0]?.namedBy, 'containerd, handler kata');
 });
 
 test('what masks and what is masked is not the file that is read under two names', () => {
   const reader = { prefix: null, language: null };
   const tree: Tree = { [local]: naming('/l'), [usr]: naming('/a') };
-  const configurations = locateConfigurations(node(tree), undefined, [], [{ path: usr, by: 'CRI-O', reader }]);
+  const configurations = locateConfigurations(
+    node(tree),
+    undefined,
+    [],
+    [{ path: usr, by: 'CRI-O', file: '/etc/crio/crio.conf', reader }],
+  );
   assert.equal(configurations.map(told), [`${local}: null null: /l`, `${usr}: null null: /a`]);
 });
 
@@ -219,6 +236,7 @@ test('who names a configuration knows who reads it better than its place does', 
   const named = (language: 'go' | 'rust') => ({
     path,
     by: `containerd, handler ${language}`,
+    file: '/etc/c.toml',
     reader: { ...reader, language },
   });
   const tree: Tree = { [path]: naming('/x') };

@@ -202,6 +202,53 @@ const rows: readonly [
     },
     [`${opt}/configuration-fc.toml < /usr/local/bin/containerd-shim-kata-fc-v2 (/opt/kata go)`],
   ],
+  [
+    'a handler of a fork, whose annotations are those of Kata',
+    {
+      [containerd]: handler(3, 'contrast', '/a', 'pod_annotations = ["io.katacontainers.*"]\n'),
+    },
+    ['/a < containerd, handler contrast (null null)'],
+  ],
+  [
+    'a handler of a fork, whose configuration is one of Kata',
+    {
+      [containerd]: handler(3, 'contrast', '/srv/kata.toml') + handler(3, 'runsc', '/srv/runsc.toml'),
+      '/srv/kata.toml': '[hypervisor.clh]\nimage = "/x.img"\n',
+      '/srv/runsc.toml': '[runsc_config]\nplatform = "kvm"\n',
+    },
+    ['/srv/kata.toml < containerd, handler contrast (null null)'],
+  ],
+  [
+    'a program that is run as runc is, by a script with its own configuration',
+    {
+      [containerd]:
+        '[plugins.cri.containerd.runtimes.fc]\nruntime_type = "io.containerd.runc.v2"\n[plugins.cri.containerd.runtimes.fc.options]\nBinaryName = "/srv/kata-fc"\n',
+      '/srv/kata-fc': `#!/bin/bash\n/opt/kata/bin/kata-runtime --kata-config "${opt}/configuration-fc.toml" "$@"\n`,
+    },
+    [`${opt}/configuration-fc.toml < containerd, handler fc (/opt/kata go)`],
+  ],
+  [
+    'Docker and iSulad',
+    {
+      '/etc/docker/daemon.json': JSON.stringify({
+        runtimes: { kata: { runtimeType: 'io.containerd.kata.v2', options: { ConfigPath: '/d' } } },
+      }),
+      '/etc/isulad/daemon.json': JSON.stringify({
+        runtimes: { 'kata-runtime': { path: '/usr/bin/kata-runtime', 'runtime-args': ['--kata-config', '/i'] } },
+      }),
+    },
+    ['/d < Docker, runtime kata (/usr/local null)', '/i < iSulad, runtime kata-runtime (/usr go)'],
+  ],
+  [
+    'scripts of the tarballs of Kata 1.x',
+    {
+      '/opt/kata/bin/kata-fc': `#!/bin/bash\n/opt/kata/bin/kata-runtime --kata-config "${opt}/configuration-fc.toml" "$@"\n`,
+      '/usr/bin/kata-qemu': '#!/bin/sh\nexec kata-runtime --kata-config=/q "$@"\n',
+      '/usr/bin/kata-log-parser': '#!/bin/sh\nexec true\n',
+      '/usr/bin/kataconfig': '#!/bin/sh\nexec x --kata-config /no\n',
+    },
+    ['/q < /usr/bin/kata-qemu (null null)', `${opt}/configuration-fc.toml < /opt/kata/bin/kata-fc (/opt/kata go)`],
+  ],
 ];
 
 for (const [rule, tree, expected, { unread = [], there: paths } = {}] of rows) {
@@ -234,6 +281,20 @@ const elsewhere: readonly [rule: string, tree: Tree, path: string, expected: str
     '/usr/local/bin/containerd-shim-kata-dev-v2',
     '/opt/kata-dev rust',
     ['/opt/kata-dev/runtime-rs/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    'the one in Go, where there is one in Rust beside it',
+    { '/opt/kata-dev/bin/containerd-shim-kata-v2': 'x', '/opt/kata-dev/runtime-rs/bin/containerd-shim-kata-v2': 'x' },
+    '/opt/kata-dev/bin/containerd-shim-kata-v2',
+    '/opt/kata-dev go',
+    ['/opt/kata-dev/bin/containerd-shim-kata-v2'],
+  ],
+  [
+    "a fork's",
+    { '/opt/edgeless/contrast-cc/bin/containerd-shim-contrast-cc-v2': 'x' },
+    '/opt/edgeless/contrast-cc/bin/containerd-shim-contrast-cc-v2',
+    '/opt/edgeless/contrast-cc null',
+    ['/opt/edgeless/contrast-cc/bin/containerd-shim-contrast-cc-v2'],
   ],
   [
     'a link to a known one',
@@ -281,7 +342,12 @@ test('what leads to a runtime is that runtime, whatever name others call it by',
   for (const more of ['', 'runtime_path = "/usr/local/bin/containerd-shim-kata-v2"\n']) {
     const host = node({ [containerd]: handler(2, 'kata', '/srv/a.toml', more) });
     assert.equal(namedConfigurations(host, [alias, { ...end, calledAs: end.path }]).configurations, [
-      { path: '/srv/a.toml', by: 'containerd, handler kata', reader: { prefix: '/opt/kata', language: 'go' } },
+      {
+        path: '/srv/a.toml',
+        by: 'containerd, handler kata',
+        file: containerd,
+        reader: { prefix: '/opt/kata', language: 'go' },
+      },
     ]);
   }
 });

@@ -22,6 +22,8 @@ const image = '/usr/share/kata-containers/kata-containers.img';
 const initrd = '/usr/share/kata-containers/kata-containers-initrd.img';
 const optImage = '/opt/kata/share/kata-containers/kata-containers.img';
 
+const snap = '/snap/kata-containers/current/usr';
+
 const qemu = (...lines: readonly string[]): string => `[hypervisor.qemu]\n${lines.join('\n')}\n`;
 
 /** `path < configuration (prefix language)`, without a language that is not known. */
@@ -50,10 +52,21 @@ const configured: readonly [rule: string, tree: Tree, images: readonly string[],
   ],
   ['what is not there is named all the same', { [usr]: qemu('image = "/none.img"') }, [`/none.img < ${usr} (/usr)`]],
   ['a comment', { [usr]: qemu('# image = "/commented.img"') }, []],
+  ['an empty value, and one that is no text', { [usr]: `${qemu('image = ""')}[hypervisor.clh]\nimage = 5\n` }, []],
   [
-    'an empty value, a relative one and one that is no text',
-    { [usr]: `${qemu('image = ""', 'initrd = "a/b.img"')}[hypervisor.clh]\nimage = 5\n` },
-    [],
+    'keys in capital letters, which the runtime in Go takes',
+    { [usr]: '[Hypervisor.qemu]\nImage = "/x.img"\nImage_offset = 3\n' },
+    [`/x.img < ${usr} (/usr)`],
+  ],
+  [
+    'the key as it should be wins',
+    { [usr]: '[hypervisor.qemu]\nIMAGE = "/y.img"\nimage = "/x.img"\n' },
+    [`/x.img < ${usr} (/usr)`],
+  ],
+  [
+    "the snap's place",
+    { [`${snap}/share/defaults/kata-containers/configuration.toml`]: qemu(`image = "${snap}/share/kata.img"`) },
+    [`${snap}/share/kata.img < ${snap}/share/defaults/kata-containers/configuration.toml (${snap})`],
   ],
   [
     'an image outside of a hypervisor',
@@ -124,6 +137,52 @@ for (const [rule, tree, images, chosen] of configured) {
     const installation = locateInstallation(node(tree), chosen);
     assert.equal(imagesOf(installation), images);
     for (const { unread } of installation.configurations) assert.equal(unread, []);
+  });
+}
+
+const relative: readonly string[] = ['x.img', '~/x.img', ' /srv/x.img', 'a\u001bb'];
+
+for (const value of relative) {
+  test(`an image by no absolute path is told: ${JSON.stringify(value)}`, () => {
+    const toml = qemu(`image = ${JSON.stringify(value)}`, 'initrd = "/y.img"');
+    const installation = locateInstallation(node({ [usr]: toml }));
+    assert.equal(imagesOf(installation), [`/y.img < ${usr} (/usr)`]);
+    assert.equal(installation.configurations[0]?.unread, [
+      {
+        path: usr,
+        message: `${usr}: it names the guest image ${JSON.stringify(value)}, which is no absolute path`,
+        reason: 'relative',
+      },
+    ]);
+  });
+}
+
+const usrShim = '/usr/bin/containerd-shim-kata-v2';
+const bare: readonly [rule: string, tree: Tree, told: readonly string[]][] = [
+  ['a runtime without any configuration', { [usrShim]: 'x' }, [usrShim]],
+  ['it has one', { [usrShim]: 'x', [usr]: qemu('image = "/x.img"') }, []],
+  ['it has one without an image', { [usrShim]: 'x', [usr]: 'x = 1\n' }, []],
+  ['it has a usual image', { [usrShim]: 'x', [image]: '' }, []],
+  ['the configuration is of another one', { [usrShim]: 'x', [opt]: qemu('image = "/x.img"') }, []],
+  [
+    'each has its own but for one',
+    {
+      [usrShim]: 'x',
+      '/opt/kata/bin/kata-runtime': 'x',
+      '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2': 'x',
+      [usr]: qemu('image = "/x.img"'),
+    },
+    ['/opt/kata/bin/kata-runtime', '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2'],
+  ],
+];
+
+for (const [rule, tree, expected] of bare) {
+  test(`without a configuration: ${rule}`, () => {
+    const told = locateInstallation(node(tree)).unread.filter(({ reason }) => reason === 'bare');
+    assert.equal(
+      told.map(({ path }) => path),
+      expected,
+    );
   });
 }
 

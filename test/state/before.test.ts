@@ -59,6 +59,7 @@ const rows: readonly Row[] = [
     'by hand: a program and no image',
     () => ({ root: node([runtimePackage], { [program]: '' }) }),
     [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`],
+    [/^\/usr\/bin\/kata-runtime: no configuration was found that this runtime reads$/],
   ],
   [
     'by hand: a node without a package database',
