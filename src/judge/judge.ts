@@ -4,6 +4,7 @@
 
 import { type Image, isJudged, isMeasuredFor, type Runtime, type State } from '../state/node.ts';
 import type { Check } from './checks/check.ts';
+import { configurationChecks } from './checks/configuration.ts';
 import { imageChecks } from './checks/image.ts';
 import { measuredChecks } from './checks/measured.ts';
 import { nodeChecks } from './checks/node.ts';
@@ -50,6 +51,7 @@ function findingsOf(state: State, policy: Policy): Finding[] {
     ]),
     ...run(measuredChecks, state),
     ...run(nodeChecks, state),
+    ...run(configurationChecks, state),
   ];
 }
 

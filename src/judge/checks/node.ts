@@ -1,9 +1,8 @@
 /**
- * The node as a whole: sandboxes that run while something changes, and configurations.
+ * The node as a whole: sandboxes that run while something changes.
  */
 
-import { isChanged, type State } from '../../state/node.ts';
-import { shellWord } from '../wording.ts';
+import { isChanged } from '../../state/node.ts';
 import { type Check, finding, usualRemedy } from './check.ts';
 
 /** Of the sandboxes that run, how many are named, and how many letters of each. */
@@ -37,45 +36,4 @@ const runningSandboxes: Check = {
   },
 };
 
-const unreadConfigurations: Check = {
-  codes: ['KC202'],
-  examine: (state, policy) =>
-    concernsSomebody(state)
-      ? state.unread.map(({ path, message }) =>
-          finding('KC202', policy, {
-            title: 'a configuration cannot be read',
-            facts: [{ label: 'broken', value: path, from: '' }],
-            consequence: `${message}; which images it names is not known`,
-            affects: [path],
-            remedy: { text: 'Correct the file: the runtime refuses it as well.', commands: [] },
-          }),
-        )
-      : [],
-};
-
-const maskedConfigurations: Check = {
-  codes: ['KC303'],
-  examine: (state, policy) => {
-    if (!concernsSomebody(state)) return [];
-    const known = new Set(state.images.map(({ facts }) => facts.path));
-    return state.configurations.flatMap(({ path, maskedBy, images }) => {
-      if (maskedBy === null) return [];
-      const hidden = images.filter((image) => !known.has(image.path)).map((image) => image.path);
-      return [
-        finding('KC303', policy, {
-          facts: [{ label: 'masked', value: path, from: '' }],
-          consequence: `${maskedBy} masks ${path}${hidden.length === 0 ? '' : `, which names ${hidden.join(', ')}`}`,
-          affects: [path],
-          remedy: usualRemedy('KC303', [`diff ${shellWord(path)} ${shellWord(maskedBy)}`]),
-        }),
-      ];
-    });
-  },
-};
-
-export const nodeChecks: readonly Check[] = [runningSandboxes, unreadConfigurations, maskedConfigurations];
-
-/** Who installs something else need not hear of it each time. */
-function concernsSomebody(state: State): boolean {
-  return !state.onlyChanges || isChanged(state);
-}
+export const nodeChecks: readonly Check[] = [runningSandboxes];

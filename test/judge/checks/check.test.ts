@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
 import { finding, imageCheck, type Parts, usualRemedy } from '../../../src/judge/checks/check.ts';
+import { configurationChecks } from '../../../src/judge/checks/configuration.ts';
 import { imageChecks } from '../../../src/judge/checks/image.ts';
 import { measuredChecks } from '../../../src/judge/checks/measured.ts';
 import { nodeChecks } from '../../../src/judge/checks/node.ts';
@@ -12,7 +13,14 @@ const test = suite('checks');
 const parts: Parts = { facts: [], consequence: '', affects: [], remedy: usualRemedy('KC203') };
 
 test('every finding is made by a check', () => {
-  const all = [...requirementChecks, ...imageChecks, ...pairChecks, ...measuredChecks, ...nodeChecks];
+  const all = [
+    ...requirementChecks,
+    ...imageChecks,
+    ...pairChecks,
+    ...measuredChecks,
+    ...nodeChecks,
+    ...configurationChecks,
+  ];
   assert.equal([...new Set(all.flatMap((check) => check.codes))].sort(), codes);
 });
 

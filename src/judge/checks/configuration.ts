@@ -1,0 +1,93 @@
+/**
+ * Configurations: those that cannot be read or name no image as they should, those that are gone, and those that are masked.
+ */
+
+import type { Unread } from '../../locate/toml.ts';
+import { isChanged, type State } from '../../state/node.ts';
+import type { Finding } from '../findings.ts';
+import type { Policy } from '../policy.ts';
+import { shellWord } from '../wording.ts';
+import { type Check, finding, usualRemedy } from './check.ts';
+
+const unreadConfigurations: Check = {
+  codes: ['KC202', 'KC203'],
+  examine: (state, policy) => (concernsSomebody(state) ? state.unread.map((unread) => findingOf(unread, policy)) : []),
+};
+
+function findingOf(unread: Unread, policy: Policy): Finding {
+  const { path, message, reason } = unread;
+  const affects = [path];
+  if (reason === 'gone') return goneFinding(unread, policy);
+  if (reason === 'relative') {
+    return finding('KC203', policy, {
+      title: 'a configuration names a guest image by no absolute path',
+      facts: [{ label: 'configured', value: path, from: '' }],
+      consequence: `${message}; the runtime looks for it where its process happens to run`,
+      affects,
+      remedy: { text: 'Write the absolute path of the image into the configuration.', commands: [] },
+    });
+  }
+  if (reason === 'bare') {
+    return finding('KC202', policy, {
+      title: 'no configuration was found for a Kata runtime',
+      facts: [{ label: 'installed', value: path, from: '' }],
+      consequence: `${message}; which guest images it uses is not known`,
+      affects,
+      remedy: {
+        text: 'Install its configuration. Where something else names one, name the image under [images] in /etc/kata-check.conf.',
+        commands: [],
+      },
+    });
+  }
+  return finding('KC202', policy, {
+    title: 'a configuration cannot be read',
+    facts: [{ label: 'broken', value: path, from: '' }],
+    consequence: `${message}; which images it names is not known`,
+    affects,
+    remedy: { text: 'Correct the file: the runtime refuses it as well.', commands: [] },
+  });
+}
+
+/** A handler that outlived its configuration, as after another kata-deploy. */
+function goneFinding({ path, namedBy = '', namedIn = '' }: Unread, policy: Policy): Finding {
+  return finding('KC202', policy, {
+    title: 'a container engine names a configuration of Kata that is gone',
+    facts: [
+      { label: 'missing', value: path, from: '' },
+      { label: 'named by', value: namedBy, from: namedIn },
+    ],
+    consequence: `pods of this handler do not start: ${path} does not exist`,
+    affects: [path, namedIn],
+    remedy: {
+      text: `Remove this handler from ${namedIn} and restart the container engine, or install the configuration again.`,
+      commands: [],
+    },
+  });
+}
+
+const maskedConfigurations: Check = {
+  codes: ['KC303'],
+  examine: (state, policy) => {
+    if (!concernsSomebody(state)) return [];
+    const known = new Set(state.images.map(({ facts }) => facts.path));
+    return state.configurations.flatMap(({ path, maskedBy, images }) => {
+      if (maskedBy === null) return [];
+      const hidden = images.filter((image) => !known.has(image.path)).map((image) => image.path);
+      return [
+        finding('KC303', policy, {
+          facts: [{ label: 'masked', value: path, from: '' }],
+          consequence: `${maskedBy} masks ${path}${hidden.length === 0 ? '' : `, which names ${hidden.join(', ')}`}`,
+          affects: [path],
+          remedy: usualRemedy('KC303', [`diff ${shellWord(path)} ${shellWord(maskedBy)}`]),
+        }),
+      ];
+    });
+  },
+};
+
+export const configurationChecks: readonly Check[] = [unreadConfigurations, maskedConfigurations];
+
+/** Who installs something else need not hear of it each time. */
+function concernsSomebody(state: State): boolean {
+  return !state.onlyChanges || isChanged(state);
+}
