@@ -5,6 +5,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { temporaryFolder } from './images.ts';
@@ -83,4 +84,78 @@ export function descriptorsOf(files: readonly ProtoFile[]): Buffer[] {
 
 export function compressed(descriptor: Buffer): Buffer {
   return gzipSync(descriptor, { level: 9 });
+}
+
+export interface GoProgram {
+  readonly version: string;
+  readonly descriptors?: readonly Buffer[];
+  /** More texts in it. */
+  readonly texts?: readonly string[];
+  readonly architecture?: string;
+  readonly isPositionIndependent?: boolean;
+}
+
+/** Builds one, stripped as Kata's own, with its version in a variable that the linker sets. Returns its path. */
+export function goProgram({
+  version,
+  descriptors = [],
+  texts = [],
+  architecture = 'amd64',
+  isPositionIndependent = false,
+}: GoProgram): string {
+  const folder = temporaryFolder();
+  const embedded = descriptors.map((bytes, at) => `var descriptor${at} = []byte{${[...bytes].join(',')}}\n`);
+  const source = `package main
+
+var version = "0.0.0"
+var cni = []string{"0.3.1", "0.4.0", "1.0.0"}
+var texts = []string{${texts.map((text) => JSON.stringify(text)).join(', ')}}
+${embedded.join('')}
+func main() {
+	for _, text := range append(cni, texts...) {
+		println(text)
+	}
+	println(version${descriptors.map((_, at) => `, descriptor${at}[len(version)]`).join('')})
+}
+`;
+  writeFileSync(join(folder, 'main.go'), source);
+  const mode = `-buildmode=${isPositionIndependent ? 'pie' : 'exe'}`;
+  const flags = `-s -w -X main.version=${version}`;
+  execFileSync('/usr/bin/go', ['build', mode, '-ldflags', flags, '-o', 'program', 'main.go'], {
+    cwd: folder,
+    env: {
+      PATH: '/usr/bin:/bin',
+      HOME: folder,
+      GO111MODULE: 'off',
+      CGO_ENABLED: '0',
+      GOARCH: architecture,
+      GOCACHE: join(process.env.KATA_CHECK_CACHE || join(homedir(), '.cache', 'kata-check'), 'go'),
+    },
+  });
+  return join(folder, 'program');
+}
+
+/** An agent in Rust as its three constants and its descriptors stand in one; `notServed`: names of calls. Returns its path. */
+export function rustProgram(
+  version: string,
+  commit: string,
+  descriptors: readonly Buffer[],
+  notServed: readonly string[] = [],
+): string {
+  const folder = temporaryFolder();
+  const embedded = descriptors.map((bytes, at) => `static DESCRIPTOR${at}: &[u8] = &[${[...bytes].join(',')}];\n`);
+  const source = `use std::hint::black_box;
+const AGENT_VERSION: &str = "${version}";
+const API_VERSION: &str = "0.0.1";
+const VERSION_COMMIT: &str = "${version}-${commit}";
+${embedded.join('')}
+fn main() {
+    for text in black_box([AGENT_VERSION, API_VERSION, VERSION_COMMIT]) { println!("{text}"); }
+${descriptors.map((_, at) => `    println!("{}", black_box(DESCRIPTOR${at}).len());`).join('\n')}
+${notServed.map((name) => `    println!("{}", black_box("/grpc.AgentService/${name} is not supported"));`).join('\n')}
+}
+`;
+  writeFileSync(join(folder, 'main.rs'), source);
+  execFileSync('rustc', ['-O', '-C', 'strip=symbols', '-o', 'program', 'main.rs'], { cwd: folder, stdio: 'pipe' });
+  return join(folder, 'program');
 }

@@ -49,3 +49,13 @@ export const packageNameBytes = 32 * 1024 * 1024;
 export const packageImageBytes = 2 * 1024 * 1024 * 1024;
 /** Bytes of archives in an archive: the layer of kata-deploy's image with its tarballs, and one of those, in temporary files. */
 export const packageNestedBytes = 4 * 1024 * 1024 * 1024;
+/** Program headers of an ELF program. Real ones have 5 to 15. */
+export const programHeaders = 64;
+/** Sections of an ELF program. Real ones have 15 to 50. */
+export const programSections = 512;
+/** Bytes of the names of those sections. */
+export const programSectionNames = 65536;
+/** Bytes of the relocations of a program. The largest shim has some 10 MB. */
+export const programRelocations = 64 * 1024 * 1024;
+/** String headers of a version's length in a program's data. The largest shim has some 20,000. */
+export const programStrings = 262_144;

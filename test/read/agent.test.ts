@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Corrupt } from '../../src/errors.ts';
@@ -8,6 +9,7 @@ import { openExt4 } from '../../src/read/ext4.ts';
 import * as limits from '../../src/read/limits.ts';
 import { Budget, Source } from '../../src/read/source.ts';
 import { guestTree, makeExt, osbuilderYaml, summaryPath, type Tree, temporaryFolder, writeTree } from '../images.ts';
+import { rustProgram } from '../programs.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the agent in an image');
@@ -321,3 +323,16 @@ test(
   },
   { needs: ['mkfs.ext4'] },
 );
+
+for (const version of ['3.29.0', '2.5.0-rc1']) {
+  test(
+    `in a binary: ${version} of a real Rust program`,
+    () => {
+      const search = new VersionSearch();
+      search.add(readFileSync(rustProgram(version, commit, [])));
+      assert.is(search.result()?.text, version);
+      assert.is(search.result()?.commit, commit);
+    },
+    { needs: ['rustc'] },
+  );
+}
