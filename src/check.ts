@@ -2,9 +2,9 @@
  * The whole way: requirement -> locate -> read -> judge -> report.
  */
 
-import { policyOf } from './config.ts';
 import type { Host } from './host/host.ts';
 import { type Judgement, judge } from './judge/judge.ts';
+import type { Policy } from './judge/policy.ts';
 import { stateAfter } from './state/after.ts';
 import type { State } from './state/node.ts';
 import type { Request } from './state/request.ts';
@@ -16,7 +16,7 @@ export interface Report extends Judgement {
 }
 
 /** `host` is the real one, `rooted` the one below `request.root`. Throws Io, LimitExceeded when the node itself cannot be read. */
-export async function check(host: Host, rooted: Host, request: Request): Promise<Report> {
+export async function check(host: Host, rooted: Host, request: Request, policy: Policy): Promise<Report> {
   const { state, warnings } = await stateAfter(host, rooted, request);
-  return { state, warnings, ...judge(state, policyOf(request.config)) };
+  return { state, warnings, ...judge(state, policy) };
 }

@@ -9,28 +9,17 @@ import type { Host } from './host/host.ts';
 import { resolvePath } from './host/rooted.ts';
 import { codes, type Severity, severities } from './judge/findings.ts';
 import type { Policy } from './judge/policy.ts';
-import { parseRule, type Rule } from './state/rule.ts';
-import { parseRange, type VersionRange } from './version.ts';
+import { parseRule } from './state/rule.ts';
+import type { Origin, Settings } from './state/settings.ts';
+import { parseRange } from './version.ts';
 
-export interface Origin<T> {
-  readonly value: T;
-  /** As "default", "/etc/kata-check.conf, line 3", "--mode". */
-  readonly from: string;
-}
-
-export interface Config {
+export interface Config extends Settings {
   readonly mode: Origin<Policy['mode']>;
   readonly allow: readonly Origin<string>[];
   readonly strict: Origin<boolean>;
-  readonly rule: Origin<Rule>;
   /** Seconds for the whole run. */
   readonly deadline: Origin<number>;
   readonly severity: ReadonlyMap<string, Origin<Severity>>;
-  /** Agent versions by versions of the runtime. */
-  readonly requires: readonly Origin<{ readonly runtime: VersionRange; readonly agent: VersionRange }>[];
-  readonly runtimePackages: readonly Origin<string>[];
-  readonly imagePackages: readonly Origin<string>[];
-  readonly images: readonly Origin<string>[];
 }
 
 const fallback = 'default';

@@ -20,6 +20,7 @@ import { dnfTransaction } from './hooks/dnf.ts';
 import { dnf5Transaction, stopRequest } from './hooks/dnf5.ts';
 import { dpkgTransaction, isDpkg, preinstTransaction } from './hooks/dpkg.ts';
 import { type HookName, hookArguments } from './hooks/names.ts';
+import { recordStop } from './hooks/record.ts';
 import { isRpm, rpmTransaction } from './hooks/rpm.ts';
 import { leaveToken } from './hooks/token.ts';
 import { isForZypperAlone, zypperCommits } from './hooks/zypper.ts';
@@ -27,7 +28,6 @@ import type { Host } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
 import { type Judgement, judge } from './judge/judge.ts';
 import { printable } from './report/printable.ts';
-import { recordStop } from './report/record.ts';
 import { reportText } from './report/text.ts';
 import { changesBoth, type State } from './state/node.ts';
 import type { Request } from './state/request.ts';
@@ -185,11 +185,11 @@ async function judged(
     to: null,
     requires: undefined,
     images: [],
-    config,
+    settings: config,
     deadline: start + config.deadline.value * 1000,
   };
   host.endAt(request.deadline + grace, voice.statusOf('failure'));
-  const found = await check(host, rooted, request);
+  const found = await check(host, rooted, request, policyOf(config));
   const judgedIn = (mode: 'block' | 'warn'): Judgement => judge(found.state, { ...policyOf(config), mode });
   // What was told before it happened need not be told again; that it does not fit now must be.
   if (isDone && judgedIn('block').verdict !== 'block') return null;

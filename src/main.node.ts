@@ -1,4 +1,4 @@
 import { cli } from './cli.ts';
 import { createNodeHost } from './host/node.ts';
 
-await cli(createNodeHost(), { protoCompare: () => import('./protocol/proto-compare.ts') });
+await cli(createNodeHost(), { compare: () => import('./commands/compare.ts') });

@@ -3,7 +3,7 @@
  */
 
 import { check } from '../check.ts';
-import { environmentOverride, grace, type Loaded, loadConfig, type Override } from '../config.ts';
+import { environmentOverride, grace, type Loaded, loadConfig, type Override, policyOf } from '../config.ts';
 import { Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { reportJson } from '../report/json.ts';
@@ -34,10 +34,10 @@ export async function run(context: Context): Promise<number> {
     to,
     requires,
     images: (context.values.get('image') ?? []).map((path) => absolute(host, path)),
-    config,
+    settings: config,
     deadline,
   };
-  const report = await check(host, rooted, request);
+  const report = await check(host, rooted, request, policyOf(config));
   const status = statusFor(report.verdict, report.findings);
   tell(context, loaded, report.warnings);
   if (flags.has('json')) host.write(1, reportJson(report, status));

@@ -25,7 +25,7 @@ export interface Parsed {
 
 /** What only one of the forms has, and loads when it is asked for. */
 export interface Extras {
-  readonly protoCompare?: () => Promise<typeof import('../protocol/proto-compare.ts')>;
+  readonly compare?: () => Promise<{ readonly run: Run }>;
 }
 
 export interface Context extends Parsed {

@@ -31,8 +31,6 @@ export interface Protocol {
 
 /** Braces within each other; agent.proto has three. The parser calls itself for each. */
 const depthLimit = 64;
-/** Bytes; agent.proto is 20 KB. */
-export const protoSizeLimit = 4 * 1024 * 1024;
 
 /** A message that moves to another package is the same on the wire. */
 function unqualified(type: string): string {

@@ -50,8 +50,8 @@ export async function nodeBefore(
   const { images, isFresh } = imagesOf(rooted, request, installation);
   const now = host.now();
   const payloadDeadline = now + (request.deadline - now) * payloadShare;
-  const { root, config, deadline } = request;
-  const listed = [...config.runtimePackages, ...config.imagePackages].map(({ value }) => value);
+  const { root, settings, deadline } = request;
+  const listed = [...settings.runtimePackages, ...settings.imagePackages].map(({ value }) => value);
   const names = [...new Set([...listed, ...steps.map(({ name }) => name)])];
   const paths = [...installation.programs.map(({ path }) => path), ...images.flatMap((image) => image.names)];
   const packages = await installedPackages(host, root, [...new Set(paths)], names, deadline);
@@ -60,7 +60,7 @@ export async function nodeBefore(
 
 function imagesOf(rooted: Host, request: Request, installation: Installation): Pick<Before, 'images' | 'isFresh'> {
   const known = new Map(installation.images.map((image) => [image.path, image]));
-  for (const { value, from } of request.config.images) {
+  for (const { value, from } of request.settings.images) {
     const usedBy = [...(known.get(value)?.usedBy ?? []), { path: from, prefix: null, language: null }];
     known.set(value, { path: value, kind: 'guest', usedBy });
   }

@@ -38,7 +38,7 @@ export async function incomingOf(
   change: PackageChange,
   warnings: string[],
 ): Promise<Incoming | undefined> {
-  const { runtimePackages, imagePackages } = before.request.config;
+  const { runtimePackages, imagePackages } = before.request.settings;
   const isRuntimeName = (name: string): boolean => runtimePackages.some(({ value }) => value === name);
   const isImageName = (name: string): boolean => imagePackages.some(({ value }) => value === name);
   const installed = before.packages.find(({ name }) => name === change.name);

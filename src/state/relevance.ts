@@ -12,12 +12,12 @@
  */
 
 import { openPackage } from '../archive/package.ts';
-import type { Config } from '../config.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
 import { runtimePrograms } from '../locate/installation.ts';
 import { declares } from '../locate/provides.ts';
+import type { Settings } from './settings.ts';
 import type { PackageChange } from './transaction.ts';
 
 /** A Debian with everything in it has some 60 MB of status; the longest lists of paths have some 5 MB. */
@@ -33,7 +33,7 @@ const architectures = ['amd64', 'arm64', 'ppc64el', 's390x', 'riscv64', 'i386', 
 export interface Question {
   /** The root that is changed; "" for the real one. */
   readonly root: string;
-  readonly config: Config;
+  readonly settings: Settings;
   /** Milliseconds on the host's clock. */
   readonly deadline: number;
 }
@@ -45,7 +45,7 @@ export async function concernsKata(
   steps: readonly PackageChange[],
   question: Question,
 ): Promise<boolean> {
-  const { runtimePackages, imagePackages } = question.config;
+  const { runtimePackages, imagePackages } = question.settings;
   const listed = new Set([...runtimePackages, ...imagePackages].map(({ value }) => value));
   if (steps.some(({ name, declared }) => listed.has(name) || name.includes('kata') || declares(declared))) return true;
   if (steps.length === 0) return false;
@@ -62,13 +62,13 @@ export async function concernsKata(
 }
 
 /** What dpkg knows of the installed ones. */
-function tellsOfKata(host: Host, database: string, names: ReadonlySet<string>, { config }: Question): boolean {
+function tellsOfKata(host: Host, database: string, names: ReadonlySet<string>, { settings }: Question): boolean {
   const status = `${database}/status`;
   if (host.holding([status], [field], readLimit).length > 0) {
     const declaring = packagesWithFields(host.readText(status, readLimit));
     if (declaring.some((name) => names.has(name))) return true;
   }
-  const images = config.images.slice(0, imageLimit).map(({ value }) => `${value}\n`);
+  const images = settings.images.slice(0, imageLimit).map(({ value }) => `${value}\n`);
   return host.holding(listsOf(host, database, names), [...tellingPaths, ...images], readLimit).length > 0;
 }
 

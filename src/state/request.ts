@@ -2,8 +2,8 @@
  * What is asked: which root, what is about to change, and by which rules it is judged.
  */
 
-import type { Config } from '../config.ts';
 import type { VersionRange } from '../version.ts';
+import type { Settings } from './settings.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface Request {
@@ -16,7 +16,7 @@ export interface Request {
   readonly requires: VersionRange | undefined;
   /** Instead of those that the configuration names; empty for those. */
   readonly images: readonly string[];
-  readonly config: Config;
+  readonly settings: Settings;
   /** Milliseconds on the host's clock. */
   readonly deadline: number;
 }

@@ -2,11 +2,11 @@
  * Which source says what agents a runtime works with: the first that speaks wins, and is named.
  */
 
-import type { Config } from '../config.ts';
 import { rangeByHistory, whyNotCovered } from '../protocol/compare.ts';
 import { isInRange, parseRange, type Version, type VersionRange } from '../version.ts';
 import type { Requirement } from './node.ts';
 import { rangeOfRule, ruleText } from './rule.ts';
+import type { Settings } from './settings.ts';
 
 export interface RequirementSources {
   /** 1. The option --requires. */
@@ -18,7 +18,7 @@ export interface RequirementSources {
   /** For 3. [requires] of the configuration, 4. the protocol's history, and 5. the policy's rule. */
   readonly version: Version | undefined;
   readonly versionText: string | null;
-  readonly config: Config;
+  readonly settings: Settings;
 }
 
 /** Either a requirement, or why there is none. */
@@ -27,7 +27,7 @@ export type RequirementResult =
   | { readonly requirement: null; readonly requirementProblem: string };
 
 export function requirementOf(sources: RequirementSources): RequirementResult {
-  const { option, declared, isUnread = false, version, versionText, config } = sources;
+  const { option, declared, isUnread = false, version, versionText, settings } = sources;
   const from = (range: VersionRange, source: string): RequirementResult => ({
     requirement: { range, source, isRule: false },
     requirementProblem: null,
@@ -46,11 +46,11 @@ export function requirementOf(sources: RequirementSources): RequirementResult {
     return { requirement: null, requirementProblem: problem };
   }
   // 3. The last line that covers the runtime: a drop-in is read later than the main file, and is meant to win.
-  const configured = config.requires.findLast(({ value }) => isInRange(version, value.runtime));
+  const configured = settings.requires.findLast(({ value }) => isInRange(version, value.runtime));
   if (configured !== undefined) return from(configured.value.agent, configured.from);
   // 5., beside 4.: the history may cover the runtime and not the agent.
-  const ruled = rangeOfRule(config.rule.value, version);
-  const rule: Requirement = { range: ruled, source: `rule ${ruleText(config.rule.value)}`, isRule: true };
+  const ruled = rangeOfRule(settings.rule.value, version);
+  const rule: Requirement = { range: ruled, source: `rule ${ruleText(settings.rule.value)}`, isRule: true };
   if (isUnread) return { requirement: rule, requirementProblem: null };
   // 4.
   const range = rangeByHistory(version);

@@ -19,11 +19,11 @@ export async function runtimesAfter(
   removed: ReadonlySet<string>,
   images: readonly Image[],
 ): Promise<Runtime[]> {
-  const { to, requires, config, transaction } = before.request;
+  const { to, requires, settings, transaction } = before.request;
   const coming = incoming.filter(({ isRuntime }) => isRuntime).map((found) => incomingRuntime(before, found));
   if (to !== null) {
     coming.push({
-      name: config.runtimePackages[0]?.value ?? 'kata-runtime',
+      name: settings.runtimePackages[0]?.value ?? 'kata-runtime',
       versionText: to,
       version: parseVersion(to),
       isIncoming: true,
@@ -32,7 +32,7 @@ export async function runtimesAfter(
       language: null,
       versionSource: '--to',
       replaces: null,
-      ...requirementOf({ option: requires, declared: undefined, version: parseVersion(to), versionText: to, config }),
+      ...requirementOf({ option: requires, declared: undefined, version: parseVersion(to), versionText: to, settings }),
     });
   }
   const replaced = new Set(incoming.filter(({ isRuntime }) => isRuntime).map(({ name }) => name));
@@ -76,14 +76,14 @@ function incomingRuntime(before: Before, { name, versionText, declared, paths, c
       isUnread: declared === null && (change.archive !== null || (installed?.agentRequires ?? null) !== null),
       version,
       versionText,
-      config: before.request.config,
+      settings: before.request.settings,
     }),
   };
 }
 
 /** Programs that read the same configurations and are of the same version are one: the first speaks for them. */
 async function installedRuntimes(before: Before): Promise<Runtime[]> {
-  const { config, requires } = before.request;
+  const { settings, requires } = before.request;
   const runtimes: Runtime[] = [];
   for (const program of before.installation.programs) {
     const { path, prefix, language } = program;
@@ -111,7 +111,7 @@ async function installedRuntimes(before: Before): Promise<Runtime[]> {
         declared: declared === null ? undefined : { text: declared, from: `declared by ${owner?.name ?? path}` },
         version,
         versionText,
-        config,
+        settings,
       }),
     });
   }
@@ -137,9 +137,9 @@ async function versionOf(
 
 /** There are images but no runtime: without --requires that is a finding, not silence. */
 function unknownRuntime(before: Before): Runtime {
-  const { config, requires } = before.request;
+  const { settings, requires } = before.request;
   return {
-    name: config.runtimePackages[0]?.value ?? 'kata-runtime',
+    name: settings.runtimePackages[0]?.value ?? 'kata-runtime',
     versionText: null,
     version: undefined,
     isIncoming: false,
@@ -148,6 +148,6 @@ function unknownRuntime(before: Before): Runtime {
     language: null,
     versionSource: null,
     replaces: null,
-    ...requirementOf({ option: requires, declared: undefined, version: undefined, versionText: null, config }),
+    ...requirementOf({ option: requires, declared: undefined, version: undefined, versionText: null, settings }),
   };
 }

@@ -66,8 +66,6 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['protocol of what is no version', ['protocol', '3.12.0', 'newest'], /newest is not a version of Kata Containers: /],
   ['protocol of three releases', ['protocol', '1.0', '1.1', '1.2'], /two releases at the most, not 1\.2 too\n/],
   ['an option of compare without it', ['protocol', '1.0', '--from', '1.0.0'], /--from and --to belong to compare\n/],
-  ['compare with one tree', ['protocol', 'compare', '/old'], /compare takes two trees or \.proto files\n/],
-  ['compare with a bad version', ['protocol', 'compare', '/a', '/b', '--to', 'x'], /--to x is not a version/],
   ['two codes to explain', ['explain', 'KC101', 'KC104'], /one code at a time/],
   ['control characters in an argument are not printed', ['--\u001b[31mred'], /unknown option --\\u001b\[31mred\n/],
 ];
@@ -152,6 +150,8 @@ test('protocol compare is of the Node form: status 10 when the release is too sm
   assert.is(compare('--from', '1.0.0', '--to', '1.1.0').status, 0);
   assert.is(JSON.parse(compare('--from', '1.0.0', '--json').stdout).least, '1.1.0');
   assert.is(compare('--from', '1.1.0', '--to', '1.0.0').status, 2);
+  assert.match(compare('--to', 'x').stderr, /--to x is not a version/);
+  assert.match(compare('more').stderr, /compare takes two trees or \.proto files\n/);
   const broken = writeTree(temporaryFolder(), { 'agent.proto': 'message A {' });
   assert.is(kataCheck(nodeForm as Form, ['protocol', 'compare', broken, broken]).status, 1);
 });

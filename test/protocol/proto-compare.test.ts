@@ -1,15 +1,11 @@
-import { mkdirSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { createNodeHost } from '../../src/host/node.ts';
-import { compareTrees, differences, leastVersion, protoFiles, weightOf } from '../../src/protocol/proto-compare.ts';
+import { compareProtocols, differences, leastVersion, weightOf } from '../../src/protocol/proto-compare.ts';
 import { parseProtos } from '../../src/protocol/proto-files.ts';
+import { comparisonText } from '../../src/report/proto-compare.ts';
 import { parseVersion, type Version } from '../../src/version.ts';
-import { temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('.proto files compared');
-const host = createNodeHost();
 
 const parse = (source: string) => parseProtos([{ path: 'agent.proto', source }]);
 
@@ -194,46 +190,17 @@ const releases: readonly Release[] = [
 
 for (const [rule, next, from, to, isTooSmall, said] of releases) {
   test(`${from} to ${to}: ${rule}`, () => {
-    const folder = writeTree(temporaryFolder(), { 'old/agent.proto': before, 'next/agent.proto': next });
-    const versions = { from: parseVersion(from) as Version, to: parseVersion(to) as Version };
-    const request = { old: join(folder, 'old'), next: join(folder, 'next/agent.proto'), ...versions };
-    const compared = compareTrees(host, { ...request, isJson: false });
-    assert.match(compared.text, said);
+    const versions = [parseVersion(from) as Version, parseVersion(to) as Version] as const;
+    const compared = compareProtocols(parse(before), parse(next), ...versions);
     assert.is(compared.isTooSmall, isTooSmall);
-    const json = JSON.parse(compareTrees(host, { ...request, isJson: true }).text);
-    assert.is(json.isTooSmall, isTooSmall);
-    assert.is(json.schema, 1);
+    assert.match(comparisonText(compared, ...versions), said);
   });
 }
 
-test('a tree: the files of the runtime and the agent, wherever they lie, no others and no links', () => {
-  const folder = writeTree(temporaryFolder(), {
-    'src/kata-3.29.0/protos/agent.proto': before,
-    'src/kata-3.29.0/protos/types.proto': 'package types;',
-    'src/kata-3.29.0/protos/sealed_secret.proto': 'message A { broken',
-    'src/.hidden/agent.proto': before,
-    'src/vendor/agent.proto': before,
-  });
-  symlinkSync(folder, join(folder, 'loop'));
-  assert.equal(
-    protoFiles(host, folder).map(({ path }) => path.slice(folder.length)),
-    ['/src/kata-3.29.0/protos/agent.proto', '/src/kata-3.29.0/protos/types.proto'],
-  );
-});
-
-test('a tree that holds one of them twice, or none, is not guessed at', () => {
-  const folder = writeTree(temporaryFolder(), { 'a/agent.proto': before, 'b/agent.proto': before });
-  assert.throws(() => protoFiles(host, folder), /holds both .*\/a\/agent\.proto and .*\/b\/agent\.proto/);
-  mkdirSync(join(folder, 'none'));
-  assert.throws(() => protoFiles(host, join(folder, 'none')), /holds no agent\.proto/);
-  assert.throws(() => protoFiles(host, join(folder, 'nowhere')), /no such file or directory/);
-});
-
 test('versions that make no release are wrong use', () => {
-  const folder = writeTree(temporaryFolder(), { 'agent.proto': before });
-  const request = { old: folder, next: folder, isJson: false };
+  const same = parse(before);
   const [one, other] = [parseVersion('1.0.0') as Version, parseVersion('1.1.0') as Version];
-  assert.throws(() => compareTrees(host, { ...request, from: null, to: one }), /--to needs --from/);
-  assert.throws(() => compareTrees(host, { ...request, from: other, to: one }), /1\.0\.0 is not newer than 1\.1\.0/);
-  assert.throws(() => compareTrees(host, { ...request, from: one, to: one }), /is not newer/);
+  assert.throws(() => compareProtocols(same, same, null, one), /--to needs --from/);
+  assert.throws(() => compareProtocols(same, same, other, one), /1\.0\.0 is not newer than 1\.1\.0/);
+  assert.throws(() => compareProtocols(same, same, one, one), /is not newer/);
 });

@@ -202,7 +202,7 @@ for (const [rule, changes, isLookedAt] of indifferent) {
     const root = writeTree(temporaryFolder(), { '/etc/hostname': 'x' });
     const asked: string[] = [];
     const real = closed(asked);
-    const config = configOf('');
+    const settings = configOf('');
     const rooted = {
       ...rootedHost(host, root),
       ...closed(asked),
@@ -214,7 +214,7 @@ for (const [rule, changes, isLookedAt] of indifferent) {
       to: null,
       requires: undefined,
       images: [],
-      config,
+      settings,
       deadline: host.now() + 60_000,
     };
     const { state, warnings } = await stateAfter(real, rooted, request);

@@ -149,7 +149,7 @@ for (const [rule, where, steps, expected, config = ''] of cases) {
       writeTree(at, { 'etc/kata-check.conf': config });
       const loaded = loadConfig(rootedHost(host, at), undefined, []);
       assert.equal([loaded.mistakes, loaded.warnings], [[], []]);
-      const question = { root: at, config: loaded.config, deadline: host.now() + 60_000 };
+      const question = { root: at, settings: loaded.config, deadline: host.now() + 60_000 };
       assert.is(await concernsKata(host, rootedHost(host, at), steps, question), expected);
     },
     { needs: ['dpkg-deb'] },
@@ -163,7 +163,7 @@ test('links of the root stay below it', async () => {
   writeTree(at, { 'var/lib/x': '' });
   symlinkSync(outside, join(at, 'var/lib/dpkg'));
   const { config } = loadConfig(rootedHost(host, at), undefined, []);
-  const question = { root: at, config, deadline: host.now() + 60_000 };
+  const question = { root: at, settings: config, deadline: host.now() + 60_000 };
   assert.is(await concernsKata(host, rootedHost(host, at), [upgrade('vendor')], question), false);
 });
 
@@ -189,7 +189,7 @@ test('a large upgrade runs no program and opens nothing but the database of dpkg
     readLink: (path: string) => host.readLink(path),
   });
   const { config } = loadConfig(rootedHost(host, at), undefined, []);
-  const question = { root: at, config, deadline: host.now() + 60_000 };
+  const question = { root: at, settings: config, deadline: host.now() + 60_000 };
   assert.is(await concernsKata(recorder, rootedHost(recorder, at), names.map(upgrade), question), false);
   assert.is(looked.length, 501);
   assert.ok(looked.every((path) => path.startsWith(`${at}/var/lib/dpkg/`)));

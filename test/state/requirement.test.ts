@@ -9,7 +9,7 @@ import { suite } from '../suite.ts';
 
 const test = suite('requirements');
 
-function configured(files: Readonly<Record<string, string>>): RequirementSources['config'] {
+function configured(files: Readonly<Record<string, string>>): RequirementSources['settings'] {
   const { config, mistakes } = loadConfig(
     rootedHost(createNodeHost(), writeTree(temporaryFolder(), files)),
     undefined,
@@ -35,42 +35,42 @@ type Row = readonly [
 const rows: readonly Row[] = [
   [
     '1. the option wins over all',
-    { option, declared, runtime: '3.30.0', config: lines },
+    { option, declared, runtime: '3.30.0', settings: lines },
     ['>=3.0.0', '--requires', false],
   ],
   ['1. it needs no version', { option }, ['>=3.0.0', '--requires', false]],
   [
     '2. the package wins over the configuration',
-    { declared, runtime: '3.30.0', config: lines },
+    { declared, runtime: '3.30.0', settings: lines },
     ['>=3.4.0 <3.6.0', 'its field Kata-Agent-Requires', false],
   ],
   ['2. it needs no version', { declared }, ['>=3.4.0 <3.6.0', 'its field Kata-Agent-Requires', false]],
   [
     '2. a package whose range cannot be read has spoken: nothing else is guessed',
-    { declared: { ...declared, text: '(>= 3.4.0)' }, runtime: '3.30.0', config: lines },
+    { declared: { ...declared, text: '(>= 3.4.0)' }, runtime: '3.30.0', settings: lines },
     /^its field Kata-Agent-Requires is no range: \(>= 3\.4\.0\)$/,
   ],
   ['2. nor when it is empty', { declared: { ...declared, text: '' }, runtime: '3.30.0' }, /is no range: $/],
   [
     '3. the configuration, where it covers the runtime',
-    { runtime: '3.30.0', config: lines },
+    { runtime: '3.30.0', settings: lines },
     ['>=3.27.0 <4.0.0', `${main}, line 2: [requires] 3.28 - 3.32`, false],
   ],
   [
     '3. its pre-releases and its packaging too',
-    { runtime: '4.0.0~rc1-1', config: lines },
+    { runtime: '4.0.0~rc1-1', settings: lines },
     ['>=4.0.0', `${main}, line 3: [requires] 4.x`, false],
   ],
   [
     '3. of several lines that cover it, the last',
-    { runtime: '4.1.0', config: configured({ [main]: '[requires]\n4.x = >=4.0.0\n4.1.x = >=4.1.0\n' }) },
+    { runtime: '4.1.0', settings: configured({ [main]: '[requires]\n4.x = >=4.0.0\n4.1.x = >=4.1.0\n' }) },
     ['>=4.1.0', /line 3/, false],
   ],
   [
     '3. of several files, the drop-in',
     {
       runtime: '4.1.0',
-      config: configured({
+      settings: configured({
         [main]: '[requires]\n4.1.x = >=4.1.0\n',
         [`${main}.d/site.conf`]: '[requires]\n4.x = >=4.0.0\n',
       }),
@@ -79,17 +79,17 @@ const rows: readonly Row[] = [
   ],
   [
     '4. else the history of the protocol',
-    { runtime: '3.27.2', config: lines },
+    { runtime: '3.27.2', settings: lines },
     ['>=3.15.0', 'protocol history', false],
   ],
   [
     '4. where it covers the runtime, the rule does not count',
-    { runtime: '3.27.2', config: configured({ [main]: 'rule = exact\n' }) },
+    { runtime: '3.27.2', settings: configured({ [main]: 'rule = exact\n' }) },
     ['>=3.15.0', 'protocol history', false],
   ],
   [
     '3. the configuration wins over the history',
-    { runtime: '3.28.0', config: lines },
+    { runtime: '3.28.0', settings: lines },
     ['>=3.27.0 <4.0.0', `${main}, line 2: [requires] 3.28 - 3.32`, false],
   ],
   [
@@ -99,7 +99,7 @@ const rows: readonly Row[] = [
   ],
   [
     '5. the configured rule',
-    { runtime: '4.5.0', config: configured({ [main]: 'rule = skew=2\n' }) },
+    { runtime: '4.5.0', settings: configured({ [main]: 'rule = skew=2\n' }) },
     ['>=4.3.0-0 <4.6.0-0', 'rule skew=2: the protocol history ends at 4.1', true],
   ],
   [
@@ -117,10 +117,10 @@ const rows: readonly Row[] = [
     { runtime: '3.29.0-rc1' },
     ['>=3.29.0-0 <3.30.0-0', 'rule minor', true],
   ],
-  ['without a version there is none', { config: lines }, /^its version is not known$/],
+  ['without a version there is none', { settings: lines }, /^its version is not known$/],
   [
     'nor with one of no known form',
-    { config: lines, versionText: '3.2.0.1' },
+    { settings: lines, versionText: '3.2.0.1' },
     /^its version is of no known form: 3\.2\.0\.1$/,
   ],
 ];
@@ -131,7 +131,7 @@ for (const [rule, { runtime, ...parts }, expected] of rows) {
     const { requirement, requirementProblem } = requirementOf({
       option: undefined,
       declared: undefined,
-      config: plain,
+      settings: plain,
       version,
       versionText: runtime ?? null,
       ...parts,

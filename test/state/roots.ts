@@ -111,7 +111,7 @@ export async function after(root: string, parts: Parts = {}): Promise<After> {
     to: parts.to ?? null,
     requires: parts.requires === undefined ? undefined : parseRange(parts.requires),
     images: parts.images ?? [],
-    config: configOf(parts.config ?? ''),
+    settings: configOf(parts.config ?? ''),
     deadline: host.now() + 60_000,
   };
   return stateAfter(real, rootedHost(real, root), request);
@@ -219,7 +219,7 @@ export async function onRealRoot(
     to: null,
     requires: undefined,
     images: [],
-    config: configOf(''),
+    settings: configOf(''),
     deadline: host.now() + 60_000,
   };
   return (await stateAfter(real, real, request)).state;

@@ -5,11 +5,11 @@
 
 import type { Report } from '../check.ts';
 import { Problem } from '../errors.ts';
-import { stateFolder } from '../hooks/token.ts';
 import type { Host } from '../host/host.ts';
+import { document, reportJson } from '../report/json.ts';
+import { printable } from '../report/printable.ts';
 import type { Transaction } from '../state/transaction.ts';
-import { document, reportJson } from './json.ts';
-import { printable } from './printable.ts';
+import { stateFolder } from './token.ts';
 
 export const lastPath = `${stateFolder}/last.json`;
 /** A logging service that hangs is not waited for longer, in milliseconds. */

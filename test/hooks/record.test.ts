@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
 import type { Report } from '../../src/check.ts';
 import { Io, LimitExceeded, NotFound } from '../../src/errors.ts';
+import { recordStop } from '../../src/hooks/record.ts';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import { recordStop } from '../../src/report/record.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the record of a stopped run');
