@@ -14,7 +14,7 @@ import {
   policyOf,
 } from './config.ts';
 import { LimitExceeded, Usage } from './errors.ts';
-import { ancestorsOf, callerOf } from './hooks/ancestors.ts';
+import { ancestorsOf, callerOf, commandLineOf } from './hooks/ancestors.ts';
 import { aptTransaction } from './hooks/apt.ts';
 import { dnfTransaction } from './hooks/dnf.ts';
 import { dnf5Transaction, stopRequest } from './hooks/dnf5.ts';
@@ -27,6 +27,7 @@ import { isForZypperAlone, zypperCommits } from './hooks/zypper.ts';
 import type { Host } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
 import { type Judgement, judge } from './judge/judge.ts';
+import { managerOf } from './judge/managers.ts';
 import { printable } from './report/printable.ts';
 import { reportText } from './report/text.ts';
 import { changesBoth, type State } from './state/node.ts';
@@ -182,6 +183,7 @@ async function judged(
   const request: Request = {
     root,
     transaction: isDone ? null : transaction,
+    commandLine: () => commandLineOf(host, managerOf(manager)?.programs ?? []),
     to: null,
     requires: undefined,
     images: [],
@@ -222,5 +224,5 @@ function leaveTokenAbove(host: Host): void {
 /** For a manager that shows a line of its own. */
 function summary({ findings }: Report): string {
   const blocks = findings.filter(({ severity }) => severity === 'block');
-  return `kata-check: ${printable(blocks.map(({ title, code }) => `${title} [${code}]`).join('; '))}`;
+  return `kata-check: ${printable(blocks.map(({ title, code }) => `[${code}] ${title}`).join('; '))}`;
 }

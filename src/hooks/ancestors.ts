@@ -49,6 +49,19 @@ export function argumentsOf(host: Host, { pid }: Ancestor): string[] {
   return text.replace(/\0$/, '').split('\0');
 }
 
+/**
+ * What the nearest process of one of these programs was called with: the program's plain name first, an interpreter left out. Null where
+ * there is none, or where another program gave it a line that nobody can repeat (apt calls dpkg with a descriptor).
+ */
+export function commandLineOf(host: Host, programs: readonly string[]): string[] | null {
+  const caller = ancestorsOf(host).find(({ command }) => programs.includes(command));
+  if (caller === undefined) return null;
+  const words = argumentsOf(host, caller);
+  const start = words.findIndex((word) => word.slice(word.lastIndexOf('/') + 1) === caller.command);
+  if (start === -1 || words.includes('--status-fd')) return null;
+  return [caller.command, ...words.slice(start + 1)];
+}
+
 /** It sees the files that we see, under the same names. */
 export function sharesRoot(host: Host, { pid }: Ancestor): boolean {
   const root = attempt(() => host.status(`/proc/${pid}/root/.`))?.identity;

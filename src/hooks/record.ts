@@ -31,7 +31,7 @@ export async function recordStop(
     ),
   );
   const blocks = report.findings.filter(({ severity }) => severity === 'block');
-  const reasons = blocks.map(({ code, title }) => `${title} [${code}]`).join('; ');
+  const reasons = blocks.map(({ code, title }) => `[${code}] ${title}`).join('; ');
   const where = root === '' ? '' : ` (${root})`;
   const argv = ['logger', '-t', 'kata-check', '-p', 'user.warning', '--'];
   await attempt(() =>

@@ -22,8 +22,9 @@ export const findingKinds = [
     title: 'the guest image does not fit the Kata runtime',
     meaning:
       'The runtime declares which agent versions it works with, and the agent in the guest image is not among them. ' +
-      'Containers would fail to start, or fail later at a call that one side does not know.',
-    remedy: 'Install runtime and guest image together, or keep the runtime that fits the image. Drain the node before.',
+      'Containers would not start, or would fail later when one side makes a call that the other does not know.',
+    remedy:
+      'Install a runtime and a guest image that fit each other in one transaction, or keep the runtime that fits the image.',
   },
   {
     code: 'KC102',
@@ -32,7 +33,8 @@ export const findingKinds = [
     meaning:
       'Between the two releases the transport or a message changed, so that neither side understands the other, or the runtime is ' +
       'the older one and calls what the agent no longer has. `kata-check protocol RUNTIME AGENT` names the change.',
-    remedy: 'Install runtime and guest image of the same side of the break, together, on a drained node.',
+    remedy:
+      'Install a runtime and a guest image that are both older, or both newer, than the change, in one transaction.',
   },
   {
     code: 'KC103',
@@ -42,28 +44,29 @@ export const findingKinds = [
       'The runtime is the newer one, and calls were added to the protocol after the agent was released. Each fails where the ' +
       'feature that makes it is used; some are made for every sandbox. `kata-check protocol AGENT RUNTIME` lists them.',
     remedy:
-      'Install the newer guest image first or together with the runtime. Where none of these features is used, allow it, or ' +
-      'say under [requires] in /etc/kata-check.conf which agents work.',
+      'Install the newer guest image before the runtime or in the same transaction. If nothing on this node uses these features, ' +
+      'allow the finding, or write into the section [requires] of /etc/kata-check.conf which agents work.',
   },
   {
     code: 'KC104',
     severity: 'warn',
     title: 'runtime and agent are further apart than the rule allows',
     meaning:
-      'Nothing declares which agents this runtime works with, and the history of the protocol does not tell (`kata-check ' +
-      'protocol`: it ends somewhere), so that the rule of the configuration decides: exact, minor (the same major and minor ' +
-      'version) or skew=N (the agent may lag N minor versions). This pair is outside of it.',
+      'Nothing declares which agents this runtime works with, and the history of the protocol, which `kata-check protocol` prints, does ' +
+      'not cover this pair. Then the rule of the configuration decides: exact, minor (the same major and minor version) or skew=N (the ' +
+      'agent may be N minor versions older). The rule does not allow this pair.',
     remedy:
-      'Bring both to the same release, or, where the pair is known to work, say so under [requires] in /etc/kata-check.conf.',
+      'Bring both to the same release. If you know that the pair works, write it into the section [requires] of ' +
+      '/etc/kata-check.conf.',
   },
   {
     code: 'KC106',
     severity: 'block',
     title: 'the root hash in the configuration is not that of the guest image',
     meaning:
-      'The guest image is measured: its kernel is given a root hash and refuses to start from anything else. The configuration gives ' +
-      'another hash than the one that the hash partition of the image has, so that no pod will start with it. Where the configuration ' +
-      'gives none, root_hash_VARIANT.txt beside the image is compared: another hash there is only a warning, as pods start.',
+      'The guest image is measured: the runtime gives the guest kernel a root hash, and the kernel refuses an image with another one. The ' +
+      'hash in the configuration is not that of the image, so that no pod starts. If the configuration gives no hash, kata-check looks ' +
+      'into root_hash_VARIANT.txt beside the image. Another hash there is a warning only, because pods start.',
     remedy:
       'Install the image and the configuration of one release, or put the root hash of the image into the configuration.',
   },
@@ -72,81 +75,86 @@ export const findingKinds = [
     severity: 'warn',
     title: 'names of drivers or device paths differ between runtime and agent',
     meaning:
-      'No call is missing, but the runtime may send the name of a storage or device driver, or a path of a device in a form, ' +
-      'that this agent does not know. A container that needs it then fails to start.',
+      'The agent has all calls that the runtime makes. But the runtime may send the name of a driver, or a path of a device, that this ' +
+      'agent does not know. A container that needs it then does not start.',
     remedy:
-      'Bring runtime and guest image to the same release, or test the kinds of volumes and devices that the pods use.',
+      'Bring the runtime and the guest image to the same release, or test the volumes and devices that your pods use.',
   },
   {
     code: 'KC201',
     severity: 'warn',
     title: 'nothing in the guest image names its agent version',
     meaning:
-      'The image can be read, but neither osbuilder.yaml nor the agent binary gives a version, so that nobody can tell ' +
-      'whether it fits.',
+      'The image can be read, but neither osbuilder.yaml nor the binary of the agent in it gives a version. Nobody can tell ' +
+      'whether the image fits.',
     remedy:
-      'Build the image with a VERSION file in place, or from a git checkout; then osbuilder.yaml names the version.',
+      'Build the image from a git checkout of Kata Containers, or with the file VERSION in place. Then osbuilder.yaml names the version.',
   },
   {
     code: 'KC202',
     severity: 'warn',
     title: 'the guest image cannot be read',
-    meaning: 'The image is corrupt, of a form that is not supported, encrypted, or not readable for this user.',
-    remedy: 'Look at it with `kata-check image PATH`; run as root where only root may read it.',
+    meaning:
+      'The image is corrupt, encrypted, of a form that kata-check does not know, or this user may not read it. Nobody can tell whether ' +
+      'it fits.',
+    remedy: 'Let `kata-check image PATH` say more. Run kata-check as root if only root may read the image.',
   },
   {
     code: 'KC203',
     severity: 'warn',
     title: 'a configured guest image is missing',
     meaning:
-      'The configuration names an image that is not there, or a symbolic link to one that dangles. No pod will start with it.',
-    remedy: 'Install the image, or correct the path in the configuration.',
+      'The configuration names an image that does not exist, or a symbolic link that leads to nothing. No pod starts with it.',
+    remedy: 'Install the image, or correct its path in the configuration.',
   },
   {
     code: 'KC204',
     severity: 'warn',
     title: 'no requirement is known for the Kata runtime',
     meaning:
-      'The version of the runtime is unknown or of no known form, or its package declares a range that cannot be read, so that ' +
-      'nothing says which agents it works with.',
-    remedy: 'Give it with --to and --requires, or under [requires] in /etc/kata-check.conf.',
+      'The version of the runtime is unknown, or kata-check cannot read it, or cannot read the range of agents that the package of the ' +
+      'runtime declares. Nobody can tell which agents this runtime works with.',
+    remedy:
+      'Give the version with --to or the agents with --requires, or write them into the section [requires] of /etc/kata-check.conf.',
   },
   {
     code: 'KC205',
     severity: 'warn',
     title: 'the agent in the incoming guest image is not known',
     meaning:
-      'An image package comes in that does not state its agent, and the image in it could not be read. Until it is installed nobody ' +
-      'can tell whether it fits.',
+      'The package of a guest image comes in. It does not state the version of the agent, and kata-check cannot read the image in it. ' +
+      'Nobody can tell whether the image fits before it is installed.',
     remedy:
-      'After the installation run `kata-check`. Packagers: declare XB-Kata-Agent-Version in debian/control, or `Provides: kata-agent ' +
-      '= VERSION` in the spec file.',
+      'Run `kata-check` after the installation. Packagers declare the version with XB-Kata-Agent-Version in debian/control, or with ' +
+      '`Provides: kata-agent = VERSION` in the spec file.',
   },
   {
     code: 'KC301',
     severity: 'warn',
     title: 'sandboxes are running: drain the node before the upgrade',
     meaning:
-      'Pods run in Kata virtual machines on this node while the runtime or the guest image is about to be replaced. They keep ' +
-      'the pair they were started with until they end, but what their shims start anew comes from the new files.',
-    remedy: 'Drain the node, upgrade, and let it take pods again.',
+      'Pods run in virtual machines of Kata on this node while its runtime or its guest image is about to be replaced. These pods keep ' +
+      'the old runtime and image until they end. But processes that are started for them later come from the new files, and may not fit.',
+    remedy: 'Drain the node, upgrade it, and then let it take pods again.',
   },
   {
     code: 'KC302',
     severity: 'warn',
     title: 'the guest image is removed and the Kata runtime stays',
     meaning:
-      'The transaction removes the package that owns a configured image. The runtime that stays cannot start pods with it.',
-    remedy: 'Remove both, or install another image and name it in the configuration.',
+      'The transaction removes the package of an image that the configuration names. The runtime stays, and cannot start pods with this ' +
+      'image any more.',
+    remedy: 'Remove the runtime too, or install another image and name it in the configuration.',
   },
   {
     code: 'KC303',
     severity: 'info',
     title: 'a local configuration masks the packaged one',
     meaning:
-      'The runtime reads the first configuration that it finds, and does not look at those behind it: what a package brings there, a new ' +
-      'image too, has no effect on this node.',
-    remedy: 'Compare the two, or keep what is local in a file in config.d beside the packaged one.',
+      'The runtime reads the first configuration that it finds, and ignores the later ones. What a package writes into a later one, as ' +
+      'the path of a new image, has no effect on this node.',
+    remedy:
+      'Compare the two files. Or keep your own settings in a file in the folder config.d beside the packaged one.',
   },
 ] as const satisfies readonly FindingKind[];
 

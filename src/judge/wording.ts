@@ -6,6 +6,7 @@ import type { Comparison } from '../protocol/compare.ts';
 import type { Image, Runtime } from '../state/node.ts';
 import type { Fact, Finding } from './findings.ts';
 import { type Manager, managerOf } from './managers.ts';
+import { shellWord } from './shell.ts';
 
 export function runtimeFact(runtime: Runtime): Fact {
   const { requirement, versionSource } = runtime;
@@ -59,7 +60,7 @@ export function remedyFor(
         ? `, or keep the guest image that is installed`
         : '';
   const commands = commandsOf(managerOf(manager), runtime, image);
-  return { text: `install a guest image with an agent ${wanted}${keep}; drain the node before`, commands };
+  return { text: `Install a guest image with agent ${wanted}${keep}.`, commands };
 }
 
 /** Where a fact is from may take several lines, but a path takes one. */
@@ -78,9 +79,4 @@ function commandsOf(manager: Manager | undefined, runtime: Runtime, image: Image
   const isHalf = comes.length === 1 && all.length === 2;
   const command = isHalf ? manager.install(all.map(shellWord)) : manager.hold(comes.map(shellWord));
   return command === null ? [] : [command];
-}
-
-/** A path or a name as a shell takes it. */
-export function shellWord(text: string): string {
-  return /^[A-Za-z0-9_./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -138,7 +138,7 @@ export function reportJson(report: Report, exitCode: number): string {
         .join('; '),
       affects: finding.affects,
       remedy: finding.remedy,
-      override: overrideFor(finding.code, state.manager),
+      override: overrideFor(finding.code, state),
     })),
   });
 }

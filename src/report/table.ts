@@ -146,7 +146,7 @@ export function tableText(report: Report, paint: Paint): string {
     if (own.length === 0 && state.onlyChanges) return [];
     const rows =
       own.length === 0
-        ? ['  none of the images is named by a configuration that it reads']
+        ? ['  No configuration that this runtime reads names one of the images.']
         : [
             `  ${'agent'.padEnd(agentWidth)}${'verdict'.padEnd(verdictWidth)}guest image, and the configurations that name it`,
             ...own.flatMap((pair) => pairRows(pair, state.measured, paint)),
@@ -156,7 +156,7 @@ export function tableText(report: Report, paint: Paint): string {
   const lines = [
     heading,
     ...sections,
-    ...(idle.length === 0 ? [] : ['', '  named for no runtime that is installed, and not judged']),
+    ...(idle.length === 0 ? [] : ['', '  These images are not judged: no installed runtime reads what names them.']),
     ...idle.flatMap((path) => indented(path, 4)),
   ];
   if (lines.some((line) => line.trimStart().startsWith('…/'))) lines.push('', `  … is ${deployFolder}`);
@@ -167,12 +167,13 @@ export function tableText(report: Report, paint: Paint): string {
 export function remoteText(configurations: readonly Configuration[]): string {
   return configurations
     .filter(({ isRemote, maskedBy }) => isRemote && maskedBy === null)
-    .map(({ path }) => noteText(`the guest image of a remote hypervisor is not on this node: ${path}`))
+    .map(({ path }) => noteText(`The guest image of a remote hypervisor is not on this node: ${path}`))
     .join('');
 }
 
 /** A note in as few lines as it needs. */
-export function noteText(text: string): string {
-  const [first = '', ...rest] = wrap(printable(`kata-check: note: ${text}`, 1000), width - 2, true);
+export function noteText(text: string, code: string | null = null): string {
+  const heading = code === null ? 'note' : `note [${code}]`;
+  const [first = '', ...rest] = wrap(printable(`kata-check: ${heading}: ${text}`, 1000), width - 2, true);
   return `${[first, ...rest.map((line) => `  ${line}`)].join('\n')}\n`;
 }

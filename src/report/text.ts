@@ -1,14 +1,14 @@
 /**
  * What a person reads. A block has six parts: what was stopped and by whom; the versions and the range; where each came from;
- * what would break; commands to copy; the override with its code.
+ * what the effect is; commands to copy; the override with its code.
  */
 
 import type { Report } from '../check.ts';
 import { type Fact, type Finding, type FindingKind, findingKind } from '../judge/findings.ts';
-import { managerOf, managers } from '../judge/managers.ts';
+import { managerOf, managers, overrideOf } from '../judge/managers.ts';
 import { imageFact, runtimeFact } from '../judge/wording.ts';
 import type { ImageFacts } from '../read/image.ts';
-import { isAsMeasured } from '../state/node.ts';
+import { isAsMeasured, type State } from '../state/node.ts';
 import { printable } from './printable.ts';
 import { needsTable, noteText, remoteText, tableText, width, wrap } from './table.ts';
 
@@ -60,36 +60,43 @@ function factRows(fact: Fact): string[] {
   return [...first, ...beside.map((line) => gap + line)];
 }
 
-/** In one line whatever its length: it is what is looked for in logs. */
+/** In one line whatever its length: it is what is looked for in logs. The code stands where no terminal cuts it. */
 function heading(finding: Finding, options: TextOptions): string {
   const { severity, code } = finding;
   const stopped = options.manager === null ? 'blocked' : `stopped ${options.manager}`;
   const word = { block: stopped, warn: 'warning', info: 'note' }[severity];
-  return `kata-check: ${paint(word, severity, options)}: ${finding.title}  [${code}]`;
+  return `kata-check: ${paint(word, severity, options)} [${code}]: ${finding.title}`;
 }
 
-export function overrideFor(code: string, manager: string | null): string {
-  const once = managerOf(manager)?.override(code) ?? `--allow ${code}`;
-  return `${once}   or  allow[] = ${code}  in /etc/kata-check.conf`;
+export function overrideFor(code: string, { manager, commandLine }: Pick<State, 'manager' | 'commandLine'>): string {
+  return overrideWays(code, manager, commandLine).join('   or  ');
 }
 
-/** In one row, or, where that is too long, one for each way. */
-function overrideRows(code: string, manager: string | null): string[] {
-  const text = overrideFor(code, manager);
-  const ways = valueColumn + text.length <= width ? [text] : text.split(/ +(?=or {2})/);
-  return ways.map((line, index) => row(index === 0 ? 'override' : '', line));
+/** For this run, and for all. */
+function overrideWays(code: string, manager: string | null, commandLine: State['commandLine']): [string, string] {
+  const known = managerOf(manager);
+  const once = known === undefined ? `--allow ${code}` : overrideOf(known, code, commandLine);
+  return [once, `allow[] = ${code}  in /etc/kata-check.conf`];
 }
 
-function findingText(finding: Finding, options: TextOptions): string {
+/** In one row, or, where that is too long, one for each way. A command is not broken: it is there to be copied. */
+function overrideRows(code: string, { manager }: TextOptions, { commandLine }: State): string[] {
+  const [once, always] = overrideWays(code, manager, commandLine);
+  const together = `${once}   or  ${always}`;
+  const lines = valueColumn + together.length <= width ? [together] : [once, `or  ${always}`];
+  return lines.map((line, index) => row(index === 0 ? 'override' : '', printable(line, 1000)));
+}
+
+function findingText(finding: Finding, options: TextOptions, state: State): string {
   const { remedy, severity } = finding;
   return [
     heading(finding, options),
     '',
     ...finding.facts.flatMap(factRows),
-    ...textRows(severity === 'block' ? 'would break' : 'means', finding.consequence),
+    ...textRows('effect', finding.consequence),
     ...textRows('fix', remedy.text),
     ...remedy.commands.map((command) => row('', printable(command))),
-    ...(severity === 'block' ? overrideRows(finding.code, options.manager) : []),
+    ...(severity === 'block' ? overrideRows(finding.code, options, state) : []),
     '',
   ].join('\n');
 }
@@ -99,13 +106,13 @@ export function reportText(report: Report, options: TextOptions, isHook: boolean
   const { findings, state, verdict } = report;
   const blocks = findings.filter(({ severity }) => severity === 'block');
   const others = findings.filter((finding) => finding.severity !== 'block' && !isNote(finding));
-  const parts = [...others, ...blocks].map((finding) => findingText(finding, options));
+  const parts = [...others, ...blocks].map((finding) => findingText(finding, options, state));
   if (isHook) {
     const unchanged = options.unchanged ?? 'Nothing was changed.';
     return verdict === 'block' ? `${parts.join('\n')}\n${unchanged}\n` : parts.join('\n');
   }
   const notes = [
-    ...findings.filter(isNote).map(({ consequence, code }) => noteText(`${consequence} [${code}]`)),
+    ...findings.filter(isNote).map(({ consequence, code }) => noteText(consequence, code)),
     remoteText(state.configurations),
   ].join('');
   const overview = needsTable(report)
@@ -167,21 +174,31 @@ export function imageText(image: ImageFacts): string {
   return [printable(image.path), ...facts.flatMap(([label, text]) => rows(label, [printable(text)])), ''].join('\n');
 }
 
+/** Of findings that stop nothing as they are built in. */
+const harmless = {
+  warn: 'This finding warns and stops nothing, unless --strict is given or the section [severity] of /etc/kata-check.conf makes it a block.',
+  info: 'This finding informs and stops nothing, unless the section [severity] of /etc/kata-check.conf makes it a block.',
+} as const;
+
 /** What `kata-check explain CODE` says. */
 export function explainText(kind: FindingKind): string {
-  const wrap = (text: string): string => text.replace(/(.{1,76})(?: +|$)/g, '  $1\n');
+  const paragraph = (text: string): string => text.replace(/(.{1,76})(?: +|$)/g, '  $1\n');
   const ways = [
     `--allow ${kind.code}`,
-    ...managers.filter(({ canBeStopped }) => canBeStopped).map(({ override }) => override(kind.code)),
+    ...managers.filter(({ canBeStopped }) => canBeStopped).map((manager) => overrideOf(manager, kind.code, null)),
     `allow[] = ${kind.code}  in /etc/kata-check.conf`,
   ];
+  const howToAllow =
+    kind.severity === 'block'
+      ? ['  To be warned and go on, one of:', ...ways.map((way) => `    ${way}`)]
+      : wrap(harmless[kind.severity], 76).map((line) => `  ${line}`);
   return [
     `${kind.code}  ${kind.title}`,
     `  default: ${kind.severity}`,
     '',
-    wrap(kind.meaning),
-    wrap(kind.remedy),
-    ...ways.map((way, index) => `${(index === 0 ? '  To be warned instead of blocked:' : '').padEnd(36)}${way}`),
+    paragraph(kind.meaning),
+    paragraph(kind.remedy),
+    ...howToAllow,
     '',
   ].join('\n');
 }

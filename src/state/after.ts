@@ -26,6 +26,7 @@ const nothing: State = {
   configurations: [],
   unread: [],
   manager: null,
+  commandLine: null,
   onlyChanges: true,
   sandboxes: null,
   measured: [],
@@ -70,6 +71,7 @@ async function assembled(
     images,
     ...configured(before),
     manager: request.transaction?.manager ?? null,
+    commandLine: request.commandLine?.() ?? null,
     onlyChanges: request.transaction !== null,
     // Another root is another node, or none: what runs here is not its.
     sandboxes: request.root === '' ? runningSandboxes(host) : null,

@@ -73,7 +73,7 @@ export async function incomingOf(
     paths,
     payload,
     problem: problem ?? brought.problem,
-    statedBy: file?.format === 'deb' ? 'its field Kata-Agent-Requires' : 'its Provides kata-agent-requires',
+    statedBy: file?.format === 'deb' ? 'Kata-Agent-Requires in the package' : 'kata-agent-requires in the package',
     isRuntime:
       (declared?.agentRequires ?? null) !== null ||
       [...(paths ?? [])].some((path) => programs.has(path)) ||

@@ -92,6 +92,8 @@ export interface State {
   readonly unread: readonly Unread[];
   /** The package manager that was stopped, for commands to copy; null by hand. */
   readonly manager: string | null;
+  /** What it was called with, its program first; null by hand, and where that is not known. */
+  readonly commandLine: readonly string[] | null;
   /** Judge only what the transaction changes: an old mismatch between two things that both stay is no reason to stop it. */
   readonly onlyChanges: boolean;
   /** What runs now; null where that cannot be told, as below another root. */

@@ -38,11 +38,13 @@ export function requirementOf(sources: RequirementSources): RequirementResult {
   if (declared !== undefined) {
     const range = parseRange(declared.text);
     if (range !== undefined) return from(range, declared.from);
-    return { requirement: null, requirementProblem: `${declared.from} is no range: ${declared.text}` };
+    return {
+      requirement: null,
+      requirementProblem: `${declared.from} cannot be read as a range of versions: ${declared.text}`,
+    };
   }
   if (version === undefined) {
-    const problem =
-      versionText === null ? 'its version is not known' : `its version is of no known form: ${versionText}`;
+    const problem = versionText === null ? 'its version is not known' : `its version cannot be read: ${versionText}`;
     return { requirement: null, requirementProblem: problem };
   }
   // 3. The last line that covers the runtime: a drop-in is read later than the main file, and is meant to win.

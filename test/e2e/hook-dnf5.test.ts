@@ -92,8 +92,8 @@ const runtime = upgrade('kata-runtime', '1.2.0-1');
 const image = upgrade('kata-containers-image', '1.2.0-1');
 
 const cases: readonly [rule: string, dnf5: Dnf5, isStopped: boolean, said: RegExp][] = [
-  ['the runtime alone is stopped', { rows: runtime }, true, /stopped dnf5: [^[]*\[KC10[1-4]\]/],
-  ['the way past it', { rows: runtime }, true, /dnf5 --setvar=kata_check_allow=KC103 …/],
+  ['the runtime alone is stopped', { rows: runtime }, true, /stopped dnf5 \[KC10[1-4]\]: /],
+  ['the way past it', { rows: runtime }, true, /give dnf5 the option {2}--setvar=kata_check_allow=KC103/],
   ['runtime and image together', { rows: [...runtime, ...image] }, false, /^(?![\s\S]*stopped)/],
   ['in the other order', { rows: [...image, ...runtime] }, false, /^(?![\s\S]*stopped)/],
   [
@@ -105,9 +105,9 @@ const cases: readonly [rule: string, dnf5: Dnf5, isStopped: boolean, said: RegEx
   ['the image is removed', { rows: [row('OUT', 'E', 'kata-containers-image', '1.0.0-1')] }, false, /\[KC302\]/],
   ['something else', { rows: upgrade('vim', '9.1-1') }, false, /^$/],
   ['nothing', { rows: [] }, false, /^$/],
-  ['kata_check=warn', { rows: runtime, vars: { kata_check: 'warn' } }, false, /warning: [^[]*\[KC103\]/],
+  ['kata_check=warn', { rows: runtime, vars: { kata_check: 'warn' } }, false, /warning \[KC103\]: /],
   ['kata_check=off', { rows: runtime, vars: { kata_check: 'off' } }, false, /^$/],
-  ['kata_check_allow', { rows: runtime, vars: { kata_check_allow: 'KC103' } }, false, /warning: [^[]*\[KC103\]/],
+  ['kata_check_allow', { rows: runtime, vars: { kata_check_allow: 'KC103' } }, false, /warning \[KC103\]: /],
   ['a wrong kata_check', { rows: runtime, vars: { kata_check: 'of' } }, true, /the mode is block, warn or off, not of/],
   ['KATA_CHECK_MODE=off', { rows: runtime, env: { KATA_CHECK_MODE: 'off' } }, false, /^$/],
   ['an empty PATH', { rows: runtime, env: { PATH: '', NODE_PATH: '/nowhere' } }, true, /stopped dnf5/],
@@ -143,7 +143,7 @@ for (const form of forms) {
         assert.match(stderr, said);
         assert.equal(strange, [], 'standard output is the protocol');
         assert.is(stops.length, isStopped ? 1 : 0);
-        if (isStopped) assert.match(stops[0] ?? '', /^kata-check: the .* \[KC103\]$/);
+        if (isStopped) assert.match(stops[0] ?? '', /^kata-check: \[KC103\] the /);
         assert.is(status, isStopped ? 10 : 0);
       },
       form,

@@ -73,26 +73,19 @@ for (const form of forms) {
     version: string,
     env?: Readonly<Record<string, string>>,
   ][] = [
-    ['the runtime alone is stopped', ['-i', runtime], 2, /stopped dpkg: [^[]*\[KC101\]/, '1.0.0-1'],
-    ['unpacking it is as well', ['--unpack', runtime], 2, /stopped dpkg: /, '1.0.0-1'],
-    ['by a relative path', ['-i', 'kata-runtime_1.1.0-1_all.deb'], 2, /stopped dpkg: /, '1.0.0-1'],
+    ['the runtime alone is stopped', ['-i', runtime], 2, /stopped dpkg \[KC101\]: /, '1.0.0-1'],
+    ['unpacking it is as well', ['--unpack', runtime], 2, /stopped dpkg \[/, '1.0.0-1'],
+    ['by a relative path', ['-i', 'kata-runtime_1.1.0-1_all.deb'], 2, /stopped dpkg \[/, '1.0.0-1'],
     ['both pass', ['-i', runtime, image], 0, /^$/, '1.1.0-1'],
     ['from a folder, too', ['-iR', '.'], 0, /^$/, '1.1.0-1'],
-    [
-      'allowed in the environment',
-      ['-i', runtime],
-      0,
-      /warning: [^[]*\[KC101\]/,
-      '1.1.0-1',
-      { KATA_CHECK_ALLOW: 'KC101' },
-    ],
-    ['warned', ['-i', runtime], 0, /warning: [^[]*\[KC101\]/, '1.1.0-1', { KATA_CHECK_MODE: 'warn' }],
+    ['allowed in the environment', ['-i', runtime], 0, /warning \[KC101\]: /, '1.1.0-1', { KATA_CHECK_ALLOW: 'KC101' }],
+    ['warned', ['-i', runtime], 0, /warning \[KC101\]: /, '1.1.0-1', { KATA_CHECK_MODE: 'warn' }],
     ['switched off', ['-i', runtime], 0, /^$/, '1.1.0-1', { KATA_CHECK_MODE: 'off' }],
     [
       'a front end that left no token is told',
       ['-i', runtime],
       0,
-      /warning: [^[]*\[KC101\]/,
+      /warning \[KC101\]: /,
       '1.1.0-1',
       { DPKG_FRONTEND_LOCKED: 'true' },
     ],
@@ -202,7 +195,7 @@ for (const form of forms) {
         const { status, stderr, stdout } = triggered(env);
         assert.match(
           stderr,
-          /^kata-check: warning: the\s+guest\s+image\s+does\s+not\s+fit\s+the\s+installed\s+Kata\s+runtime\s+\[KC101\]$/m,
+          /^kata-check: warning \[KC101\]: the\s+guest\s+image\s+does\s+not\s+fit\s+the\s+installed\s+Kata\s+runtime$/m,
         );
         assert.not.match(stderr, /stopped|Nothing was changed/);
         assert.equal([status, stdout], [0, '']);
@@ -243,7 +236,7 @@ for (const form of forms) {
       assert.not.match(below.stderr, /kata-check/);
       assert.is(below.status, 0, below.stderr);
       const beside = called('perl,-e,exit(system(@ARGV) >> 8)');
-      assert.match(beside.stderr, /kata-check: warning: /);
+      assert.match(beside.stderr, /kata-check: warning \[/);
     },
     { needs: [...needs, 'root', 'unshare', 'perl'] },
   );
@@ -285,7 +278,7 @@ test(
     const vendor = makeDeb(folder, { name: 'vendor-vm', version: '9', fields: { 'Kata-Agent-Requires': '>=9.0.0' } });
     for (const form of forms.filter(({ needs }) => needs.every((path) => existsSync(path)))) {
       const { status, stderr } = dpkg(form, root, ['-i', vendor]);
-      assert.match(stderr, /stopped dpkg: [^[]*\[KC101\]/);
+      assert.match(stderr, /stopped dpkg \[KC101\]: /);
       assert.is(status, 2);
     }
   },

@@ -75,7 +75,7 @@ for (const form of forms) {
       try {
         assert.equal(own(), ['cc', 'go', 'proxy', 'rust', 'socket']);
         const { stdout } = kataCheck(form, ['--image', image, '--to', '1.1.0']);
-        assert.match(stdout, /sandboxes are running: drain the node before the upgrade\s+\[KC301\]/);
+        assert.match(stdout, /\[KC301\]: sandboxes are running: drain the node before the upgrade/);
         assert.match(stdout, /kubectl drain NODE/);
         assert.match(stdout, /crictl pods --state ready/);
         assert.match(stdout, /they keep the old pair until they end/);

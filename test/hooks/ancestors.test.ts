@@ -7,6 +7,7 @@ import {
   ancestorsOf,
   argumentsOf,
   callerOf,
+  commandLineOf,
   isAlive,
   pathOf,
   sharesRoot,
@@ -106,4 +107,31 @@ test(
 
 function real(pid: number): Record<string, string> {
   return { [`${pid}/stat`]: readFileSync(`/proc/${pid}/stat`, 'utf8') };
+}
+
+const commandLines: readonly [
+  rule: string,
+  name: string,
+  words: readonly string[],
+  expected: readonly string[] | null,
+][] = [
+  ['without the folder of its program', 'apt-get', ['/usr/bin/apt-get', '-y', 'upgrade'], ['apt-get', '-y', 'upgrade']],
+  ['without its interpreter', 'dnf', ['/usr/bin/python3', '-s', '/usr/bin/dnf', 'upgrade'], ['dnf', 'upgrade']],
+  ['of another program: not known', 'unattended-upgr', ['/usr/bin/python3', '/usr/bin/unattended-upgrade'], null],
+  ['that cannot be read: not known', 'apt', [], null],
+  ['that apt gave to dpkg: nobody can repeat it', 'dpkg', ['dpkg', '--status-fd', '23', '--unpack', 'a.deb'], null],
+];
+
+for (const [rule, name, words, expected] of commandLines) {
+  test(`the command line of a package manager, ${rule}`, () => {
+    const proc = withProc({
+      self: '40',
+      '40/stat': stat(40, 'kata-check', 30, '400'),
+      '30/stat': stat(30, 'sh', 20, '300'),
+      '20/stat': stat(20, name, 10, '200'),
+      '10/stat': stat(10, 'init', 0, '1'),
+      ...(words.length === 0 ? {} : { '20/cmdline': `${words.join('\0')}\0` }),
+    });
+    assert.equal(commandLineOf(proc, ['apt', 'apt-get', 'dpkg', 'dnf']), expected);
+  });
 }

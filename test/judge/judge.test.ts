@@ -249,10 +249,11 @@ test('a finding has its facts with their sources, what would happen, and what to
       { label: 'incoming', value: 'kata-runtime 3.5.0-1', from: 'agent >=3.5.0 (its package)' },
       { label: 'installed', value: 'agent 3.4.0', from: `${imagePath}\next4 in partition 1, osbuilder.yaml` },
     ],
-    consequence: 'containers may fail to start or at a later call: this runtime works with agent >=3.5.0, not 3.4.0',
+    consequence:
+      'This runtime works with agent >=3.5.0, but the agent in the image is 3.4.0. Containers may not start, or may fail later when one side calls what the other does not have.',
     affects: [imagePath],
     remedy: {
-      text: 'install a guest image with an agent >=3.5.0, or keep kata-runtime at 3.4.0-1; drain the node before',
+      text: 'Install a guest image with agent >=3.5.0, or keep kata-runtime at 3.4.0-1.',
       commands: ['apt-get install kata-runtime kata-containers-image'],
     },
   });

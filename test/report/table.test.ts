@@ -139,7 +139,7 @@ test('what is not known, not there, or named for nobody', () => {
     /\n {2}missing {4}KC203 {4}\/missing\.img\n {2}unread {5}KC202 {4}\/corrupt\.img\n {2}unknown {4}KC201 {4}\/old\.img\n/,
   );
   assert.match(text, /\n {2}3\.21\.0 {5}fits {5}\/dev\.img\n/);
-  assert.match(text, /not judged\n {4}\/usr\.img\n$/);
+  assert.match(text, /not judged: no installed runtime reads what names them\.\n {4}\/usr\.img\n$/);
 });
 
 test('an image with two findings has its path on a line of its own', () => {
@@ -252,7 +252,7 @@ test('a remote hypervisor is said, unless its configuration is masked', () => {
   const masked = configuration('/m.toml', { isRemote: true, maskedBy: '/r.toml' });
   assert.is(
     remoteText([configuration('/x.toml'), remote, masked]),
-    'kata-check: note: the guest image of a remote hypervisor is not on this node:\n  /r.toml\n',
+    'kata-check: note: The guest image of a remote hypervisor is not on this node:\n  /r.toml\n',
   );
 });
 
@@ -266,7 +266,7 @@ test('what is masked is a note by hand, and nothing in a hook', () => {
   assert.match(text, /^kata-check: fits: /);
   assert.is(
     text.slice(text.indexOf('\nkata-check: note')),
-    '\nkata-check: note: /etc/c.toml masks /usr/c.toml, which names /hidden.img\n  [KC303]\n',
+    '\nkata-check: note [KC303]: The runtime reads /etc/c.toml instead of\n  /usr/c.toml, so that nothing uses /hidden.img\n',
   );
   assert.is(reportText(report, { color: false, manager: 'apt' }, true), '');
 });

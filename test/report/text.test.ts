@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { Report } from '../../src/check.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import { codes, findingKinds } from '../../src/judge/findings.ts';
+import { codes, findingKind, findingKinds } from '../../src/judge/findings.ts';
 import { type ImageFacts, readImage } from '../../src/read/image.ts';
 import { explainText, imageText, overrideFor, reportText } from '../../src/report/text.ts';
 import type { Image, Runtime } from '../../src/state/node.ts';
@@ -54,19 +54,20 @@ test('a block has its six parts, line by line', () => {
   const text = reportText(reportOf([runtime('>=3.5.0 <3.6.0')], [image()]), plain, true);
   assert.is(
     text,
-    `kata-check: stopped apt: the guest image does not fit the incoming Kata runtime  [KC101]
+    `kata-check: stopped apt [KC101]: the guest image does not fit the incoming Kata runtime
 
   incoming    kata-runtime 3.5.0-1        agent >=3.5.0 <3.6.0 (its field
                                           Kata-Agent-Requires)
   installed   agent 3.4.0
               ${imagePath}
               ext4 in partition 1, osbuilder.yaml
-  would break containers may fail to start or at a later call: this runtime
-              works with agent >=3.5.0 <3.6.0, not 3.4.0
-  fix         install a guest image with an agent >=3.5.0 <3.6.0, or keep
-              kata-runtime at 3.4.0-1; drain the node before
+  effect      This runtime works with agent >=3.5.0 <3.6.0, but the agent in the
+              image is 3.4.0. Containers may not start, or may fail later when
+              one side calls what the other does not have.
+  fix         Install a guest image with agent >=3.5.0 <3.6.0, or keep
+              kata-runtime at 3.4.0-1.
               apt-get install kata-runtime kata-containers-image
-  override    apt -o KataCheck::Allow=KC101 …
+  override    give apt the option  -o KataCheck::Allow=KC101
               or  allow[] = KC101  in /etc/kata-check.conf
 
 Nothing was changed.
@@ -105,13 +106,13 @@ const silence: readonly [rule: string, report: Report, isHook: boolean, said: Re
     'a warning in a hook does not claim that something was stopped',
     reportOf([runtime('>=3.5.0')], [image()], {}, { mode: 'warn' }),
     true,
-    /^kata-check: warning: (?!.*(stopped|blocked|override|Nothing was changed))/s,
+    /^kata-check: warning \[KC101\]: (?!.*(stopped|blocked|override|Nothing was changed))/s,
   ],
   [
     'a note is called so',
     reportOf([runtime('>=3.5.0')], [image()], {}, { severity: new Map([['KC101', 'info']]) }),
     true,
-    /^kata-check: note: (?!.*(override|Nothing was changed))/s,
+    /^kata-check: note \[KC101\]: (?!.*(override|Nothing was changed))/s,
   ],
 ];
 
@@ -123,7 +124,7 @@ for (const [rule, report, isHook, said] of silence) {
 
 test('by hand a block is said without a package manager, and nothing is claimed of one', () => {
   const text = reportText(reportOf([runtime('>=3.5.0')], [image()], { manager: null }), byHand, false);
-  assert.match(text, /^kata-check: blocked: .*\s+\[KC101\]$/m);
+  assert.match(text, /^kata-check: blocked \[KC101\]: /m);
   assert.match(text, /^ {2}override {4}--allow KC101 {3}or {2}allow\[\] = KC101 {2}in \/etc\/kata-check\.conf$/m);
   assert.not.match(text, /apt|Nothing was changed/);
 });
@@ -136,7 +137,7 @@ test('what blocks stands last, where it is seen, and each finding begins its own
   ];
   const text = reportText(reportOf([runtime('>=3.5.0')], images), plain, true);
   assert.equal(
-    [...text.matchAll(/^kata-check: .*\s+\[(KC\d+)\]$/gm)].map(([, code]) => code),
+    [...text.matchAll(/^kata-check: .* \[(KC\d+)\]: .*$/gm)].map(([, code]) => code),
     ['KC201', 'KC202', 'KC101'],
   );
   for (const [, before] of text.matchAll(/([\s\S]{2})kata-check: /g)) assert.is(before, '\n\n');
@@ -146,7 +147,7 @@ test('what blocks stands last, where it is seen, and each finding begins its own
 
 /** Each line of a finding's body has its label in column 3, its value in 15, and where that is from in 43 or in 15, too. */
 function assertAligned(text: string): void {
-  for (const line of text.replace(/^kata-check: .*\[KC\d+\]$/gm, '').split('\n')) {
+  for (const line of text.replace(/^kata-check: .*\[KC\d+\]: .*$/gm, '').split('\n')) {
     if (line === '' || line.startsWith('Nothing was changed')) continue;
     assert.ok(line.length <= 80 || isToCopy(line), line);
     assert.match(line, /^( {2}[a-z][a-z ]{10}| {13}| {41}) \S/, line);
@@ -170,7 +171,7 @@ for (const length of lengths) {
       versionText,
       version: undefined,
       requirement: null,
-      requirementProblem: `its version is of no known form: ${versionText}`,
+      requirementProblem: `its version cannot be read: ${versionText}`,
     };
     const report = reportOf(
       [runtime('*', unknown)],
@@ -222,22 +223,28 @@ test('lines stay aligned for each finding there is', () => {
 test('colours are only where they are asked for, and take nothing from the words', () => {
   const report = reportOf([runtime('>=3.5.0')], [image(), image({ path: '/b', agent: null })]);
   const colored = reportText(report, { ...plain, color: true }, true);
-  assert.match(colored, /kata-check: \u001b\[1;31mstopped apt\u001b\[0m: /);
-  assert.match(colored, /kata-check: \u001b\[1;33mwarning\u001b\[0m: /);
+  assert.match(colored, /kata-check: \u001b\[1;31mstopped apt\u001b\[0m \[KC\d+\]: /);
+  assert.match(colored, /kata-check: \u001b\[1;33mwarning\u001b\[0m \[KC\d+\]: /);
   assert.is(colored.replace(/\u001b\[[0-9;]*m/g, ''), reportText(report, plain, true));
   assert.not.match(reportText(report, plain, true), /\u001b/);
 });
 
 const overrides: readonly [manager: string | null, expected: string][] = [
-  ['apt', 'apt -o KataCheck::Allow=KC104 …   or  allow[] = KC104  in /etc/kata-check.conf'],
-  ['dpkg', 'KATA_CHECK_ALLOW=KC104 dpkg …   or  allow[] = KC104  in /etc/kata-check.conf'],
+  ['apt', 'give apt the option  -o KataCheck::Allow=KC104   or  allow[] = KC104  in /etc/kata-check.conf'],
   ['the installation', '--allow KC104   or  allow[] = KC104  in /etc/kata-check.conf'],
   [null, '--allow KC104   or  allow[] = KC104  in /etc/kata-check.conf'],
 ];
 
+test('the way out is the command line that was stopped, with the override in it', () => {
+  const state = { commandLine: ['apt-get', 'install', 'kata-runtime'], manager: 'apt' };
+  const text = reportText(reportOf([runtime('>=3.5.0')], [image()], state), plain, true);
+  assert.match(text, /^ {2}override {4}apt-get -o KataCheck::Allow=KC101 install kata-runtime\n {14}or {2}allow/m);
+  assert.not.match(text, /…/);
+});
+
 for (const [manager, expected] of overrides) {
   test(`the way out for ${manager ?? 'nobody'}`, () => {
-    assert.is(overrideFor('KC104', manager), expected);
+    assert.is(overrideFor('KC104', { manager, commandLine: null }), expected);
   });
 }
 
@@ -341,7 +348,9 @@ for (const kind of findingKinds) {
     const words = text.replace(/\s+/g, ' ');
     assert.ok(words.includes(kind.meaning));
     assert.ok(words.includes(kind.remedy));
-    assert.match(text, new RegExp(`--allow ${kind.code}\n`));
+    const isBlock = findingKind(kind.code).severity === 'block';
+    assert.is(new RegExp(`To be warned and go on, one of:\n    --allow ${kind.code}\n`).test(text), isBlock);
+    assert.is(/This finding (?:warns|informs) and stops nothing/.test(text), !isBlock);
     for (const line of text.split('\n')) {
       assert.ok(line.length <= 80, line);
       assert.not.match(line, /\s$/, line);

@@ -48,9 +48,13 @@ const rows: readonly Row[] = [
   [
     '2. a package whose range cannot be read has spoken: nothing else is guessed',
     { declared: { ...declared, text: '(>= 3.4.0)' }, runtime: '3.30.0', settings: lines },
-    /^its field Kata-Agent-Requires is no range: \(>= 3\.4\.0\)$/,
+    /^its field Kata-Agent-Requires cannot be read as a range of versions: \(>= 3\.4\.0\)$/,
   ],
-  ['2. nor when it is empty', { declared: { ...declared, text: '' }, runtime: '3.30.0' }, /is no range: $/],
+  [
+    '2. nor when it is empty',
+    { declared: { ...declared, text: '' }, runtime: '3.30.0' },
+    /cannot be read as a range of versions: $/,
+  ],
   [
     '3. the configuration, where it covers the runtime',
     { runtime: '3.30.0', settings: lines },
@@ -121,7 +125,7 @@ const rows: readonly Row[] = [
   [
     'nor with one of no known form',
     { settings: lines, versionText: '3.2.0.1' },
-    /^its version is of no known form: 3\.2\.0\.1$/,
+    /^its version cannot be read: 3\.2\.0\.1$/,
   ],
 ];
 

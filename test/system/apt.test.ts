@@ -33,7 +33,7 @@ for (const suiteName of ['bookworm', 'trixie']) {
     assert.is(status, 0, output);
     return debian;
   };
-  const said = /kata-check: stopped apt: the guest image does not fit the incoming Kata runtime\s+\[KC101\]/;
+  const said = /kata-check: stopped apt \[KC101\]: the guest image does not fit the incoming Kata runtime/;
   const isInstalled = (where: Debian, name: string, version: string): void =>
     assert.match(where.expect('dpkg-query', '-W', name), new RegExp(`^${name}\t${version}$`, 'm'));
 
@@ -85,7 +85,7 @@ for (const suiteName of ['bookworm', 'trixie']) {
     () => {
       const where = node();
       const alone = install(where, ['kata-containers-image=1.1.0-1']);
-      assert.match(alone.output, /does not fit the installed Kata runtime\s+\[KC101\]/);
+      assert.match(alone.output, /\[KC101\]: the guest image does not fit the installed Kata runtime/);
       assert.is(alone.status, 100);
       assert.is(install(where, ['kata-runtime=1.1.1-1', 'kata-containers-image=1.1.1-1']).status, 0);
       assert.is(install(where, ['kata-runtime=1.0.0-1']).status, 100, 'a downgrade of the runtime alone');
@@ -110,7 +110,7 @@ for (const suiteName of ['bookworm', 'trixie']) {
       for (const option of ['KataCheck::Mode=warn', 'KataCheck::Allow=KC101', 'KataCheck::Allow::=KC101']) {
         const where = node();
         const { status, output } = install(where, ['kata-runtime=1.1.0-1'], ['-o', option]);
-        assert.match(output, /kata-check: warning: [^[]*\[KC101\]/, option);
+        assert.match(output, /kata-check: warning \[KC101\]: /, option);
         assert.is(status, 0, option);
       }
     },
@@ -136,7 +136,7 @@ for (const suiteName of ['bookworm', 'trixie']) {
     'removing the image below the runtime is said',
     () => {
       const where = node();
-      assert.match(where.expect('apt-get', 'remove', '-y', 'kata-containers-image'), /warning: [^[]*\[KC302\]/);
+      assert.match(where.expect('apt-get', 'remove', '-y', 'kata-containers-image'), /warning \[KC302\]: /);
     },
     { needs, timeout: 300 },
   );

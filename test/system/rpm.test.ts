@@ -45,9 +45,9 @@ function passes(where: RpmNode, names: readonly string[], env: Readonly<Record<s
 }
 
 const incoming =
-  /^kata-check: warning: the\s+guest\s+image\s+does\s+not\s+fit\s+the\s+incoming\s+Kata\s+runtime\s+\[KC101\]/m;
+  /^kata-check: warning \[KC101\]: the\s+guest\s+image\s+does\s+not\s+fit\s+the\s+incoming\s+Kata\s+runtime/m;
 const installed =
-  /^kata-check: warning: the\s+guest\s+image\s+does\s+not\s+fit\s+the\s+installed\s+Kata\s+runtime\s+\[KC101\]/m;
+  /^kata-check: warning \[KC101\]: the\s+guest\s+image\s+does\s+not\s+fit\s+the\s+installed\s+Kata\s+runtime/m;
 
 test(
   'the runtime alone and the image alone are told before they are unpacked',

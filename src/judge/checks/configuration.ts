@@ -6,7 +6,7 @@ import type { Unread } from '../../locate/toml.ts';
 import { isChanged, type State } from '../../state/node.ts';
 import type { Finding } from '../findings.ts';
 import type { Policy } from '../policy.ts';
-import { shellWord } from '../wording.ts';
+import { shellWord } from '../shell.ts';
 import { type Check, finding, usualRemedy } from './check.ts';
 
 const unreadConfigurations: Check = {
@@ -22,7 +22,7 @@ function findingOf(unread: Unread, policy: Policy): Finding {
     return finding('KC203', policy, {
       title: 'a configuration names a guest image by no absolute path',
       facts: [{ label: 'configured', value: path, from: '' }],
-      consequence: `${message}; the runtime looks for it where its process happens to run`,
+      consequence: `The runtime looks for this image in the folder in which its process happens to run: ${message}.`,
       affects,
       remedy: { text: 'Write the absolute path of the image into the configuration.', commands: [] },
     });
@@ -31,10 +31,10 @@ function findingOf(unread: Unread, policy: Policy): Finding {
     return finding('KC202', policy, {
       title: 'no configuration was found for a Kata runtime',
       facts: [{ label: 'installed', value: path, from: '' }],
-      consequence: `${message}; which guest images it uses is not known`,
+      consequence: `Nobody can tell which guest images this runtime uses: ${message}.`,
       affects,
       remedy: {
-        text: 'Install its configuration. Where something else names one, name the image under [images] in /etc/kata-check.conf.',
+        text: 'Install the configuration of this runtime. If something else gives it one, write the image into the section [images] of /etc/kata-check.conf.',
         commands: [],
       },
     });
@@ -42,9 +42,9 @@ function findingOf(unread: Unread, policy: Policy): Finding {
   return finding('KC202', policy, {
     title: 'a configuration cannot be read',
     facts: [{ label: 'broken', value: path, from: '' }],
-    consequence: `${message}; which images it names is not known`,
+    consequence: `Nobody can tell which guest images this configuration names, because kata-check cannot read it: ${message}.`,
     affects,
-    remedy: { text: 'Correct the file: the runtime refuses it as well.', commands: [] },
+    remedy: { text: 'Correct the file. The runtime cannot read it either.', commands: [] },
   });
 }
 
@@ -56,7 +56,7 @@ function goneFinding({ path, namedBy = '', namedIn = '' }: Unread, policy: Polic
       { label: 'missing', value: path, from: '' },
       { label: 'named by', value: namedBy, from: namedIn },
     ],
-    consequence: `pods of this handler do not start: ${path} does not exist`,
+    consequence: `Pods of this handler do not start, because ${path} does not exist.`,
     affects: [path, namedIn],
     remedy: {
       text: `Remove this handler from ${namedIn} and restart the container engine, or install the configuration again.`,
@@ -76,7 +76,7 @@ const maskedConfigurations: Check = {
       return [
         finding('KC303', policy, {
           facts: [{ label: 'masked', value: path, from: '' }],
-          consequence: `${maskedBy} masks ${path}${hidden.length === 0 ? '' : `, which names ${hidden.join(', ')}`}`,
+          consequence: `The runtime reads ${maskedBy} instead of ${path}${hidden.length === 0 ? '' : `, so that nothing uses ${hidden.join(', ')}`}`,
           affects: [path],
           remedy: usualRemedy('KC303', [`diff ${shellWord(path)} ${shellWord(maskedBy)}`]),
         }),

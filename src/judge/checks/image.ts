@@ -4,12 +4,13 @@
 
 import type { Image } from '../../state/node.ts';
 import type { Fact } from '../findings.ts';
-import { imageFact, oneLine, runtimeFact, shellWord } from '../wording.ts';
+import { shellWord } from '../shell.ts';
+import { imageFact, oneLine, runtimeFact } from '../wording.ts';
 import { type Check, imageCheck, usualRemedy } from './check.ts';
 
 const removed = imageCheck('KC302', 'removed', ({ facts, removedBy }, users) => ({
   facts: [{ label: 'removed', value: removedBy ?? '', from: oneLine(facts.path) }, ...users.map(runtimeFact)],
-  consequence: 'no pod starts with this image any more',
+  consequence: 'The runtime stays and the image goes, so that no pod starts with this image afterwards.',
   affects: [facts.path],
   remedy: usualRemedy('KC302'),
 }));
@@ -20,8 +21,8 @@ const unreadInItsPackage = imageCheck('KC205', 'unread in its package', ({ facts
     facts: [{ label: 'incoming', value: incoming?.package ?? '', from: oneLine(facts.path) }],
     consequence:
       stated === null
-        ? `its package states no agent, and what it brings could not be read: ${incoming?.problem ?? 'no version was found'}`
-        : `its package states the agent ${stated}, which is no version`,
+        ? `Nobody can tell whether the new image fits: its package does not state the version of the agent, and kata-check could not read it out of the package: ${incoming?.problem ?? 'no version was found'}.`
+        : `Nobody can tell whether the new image fits: its package states the agent "${stated}", which is not a version.`,
     affects: [facts.path],
     remedy: usualRemedy('KC205', ['kata-check']),
   };
@@ -30,21 +31,21 @@ const unreadInItsPackage = imageCheck('KC205', 'unread in its package', ({ facts
 const missing = imageCheck('KC203', 'missing', (image) => ({
   facts: [imageFact(image), ...pathFacts(image)],
   // As the node names it, not as it is called from outside of its root.
-  consequence: `${oneLine(image.facts.resolvedPath)}: no such file or directory`,
+  consequence: `No pod starts with this image, because ${oneLine(image.facts.resolvedPath)} does not exist.`,
   affects: [image.facts.path],
   remedy: usualRemedy('KC203'),
 }));
 
 const unreadable = imageCheck('KC202', 'unreadable', (image) => ({
   facts: [imageFact(image), ...pathFacts(image)],
-  consequence: image.facts.problem?.message ?? '',
+  consequence: `Nobody can tell whether the image fits, because kata-check cannot read it: ${image.facts.problem?.message ?? ''}.`,
   affects: [image.facts.path],
   remedy: usualRemedy('KC202', [`kata-check image ${shellWord(image.facts.path)}`]),
 }));
 
 const withoutAVersion = imageCheck('KC201', 'without a version', (image) => ({
   facts: [imageFact(image)],
-  consequence: image.facts.unknown ?? 'no version was found',
+  consequence: `Nobody can tell whether the image fits: ${image.facts.unknown ?? 'no version was found'}.`,
   affects: [image.facts.path],
   remedy: usualRemedy('KC201'),
 }));

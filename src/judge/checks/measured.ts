@@ -37,18 +37,22 @@ function rootHashFinding(measured: Measured, policy: Policy): Finding {
     remedy: usualRemedy(code),
   };
   if (isConfigured && expected !== null) {
-    const consequence = problem ?? 'the guest kernel refuses the image: no pod starts with it';
+    const consequence =
+      problem === null
+        ? 'The guest kernel refuses an image with another root hash, so that no pod starts with it.'
+        : `Nobody can tell whether the guest kernel accepts the image: ${problem}.`;
     return finding(code, policy, { ...parts, consequence });
   }
   const doubt = isConfigured
     ? {
         title: 'the root hash in the configuration cannot be read',
-        consequence: 'what is asked of the image is not known; a pod may not start with it',
+        consequence:
+          'kata-check does not understand which root hash the runtime demands, so that pods may not start with this image.',
       }
     : {
-        title: 'the root hash that lies beside the guest image is not its own',
+        title: 'the file beside the guest image holds the root hash of another image',
         consequence:
-          'the configuration asks for no root hash, so that pods start; but this is not the image that the file came with',
+          'Pods start, because the configuration demands no root hash. But this is not the image with which the file of the root hash came.',
       };
   return finding(code, policy, { ...parts, ...doubt }, 'warn');
 }

@@ -24,7 +24,8 @@ const runningSandboxes: Check = {
             from: shown.join(', ') + (running > shown.length ? ', …' : ''),
           },
         ],
-        consequence: 'they keep the old pair until they end; operations that start a shim anew meet the new one',
+        consequence:
+          'Pods that run now keep the runtime and the image with which they were started until they end. What is started for them later comes from the new files, and may not fit.',
         affects: ids,
         remedy: usualRemedy('KC301', [
           'kubectl drain NODE --ignore-daemonsets --delete-emptydir-data',

@@ -46,7 +46,7 @@ const withoutRequirement: Check = {
       .map((runtime) =>
         finding('KC204', policy, {
           facts: [runtimeFact(runtime)],
-          consequence: runtime.requirementProblem ?? 'nothing says which agents it works with',
+          consequence: `Nobody can tell which agents this runtime works with: ${runtime.requirementProblem ?? 'nothing says it'}.`,
           affects: [runtime.name],
           remedy: usualRemedy('KC204', ['kata-check --to VERSION --requires RANGE']),
         }),
@@ -71,7 +71,7 @@ const byDeclaration = pairCheck(['KC101'], ({ runtime, requirement, image, agent
   return finding('KC101', policy, {
     title: unfitTitle(runtime),
     facts: [runtimeFact(runtime), imageFact(image)],
-    consequence: `containers may fail to start or at a later call: this runtime works with agent ${requirement.range.text}, not ${agent.text}`,
+    consequence: `This runtime works with agent ${requirement.range.text}, but the agent in the image is ${agent.text}. Containers may not start, or may fail later when one side calls what the other does not have.`,
     affects: [image.facts.path],
     remedy: remedyFor(runtime, image, manager),
   });
@@ -85,7 +85,7 @@ const byRule = pairCheck(['KC104'], (pair, policy) => {
   const why = pair.requirement.otherwise === undefined ? null : whyNotCovered(agent);
   return finding('KC104', policy, {
     facts: [runtimeFact(runtime), imageFact(image)],
-    consequence: `perhaps: nothing declares that agent ${agent.text} works with runtime ${runtime.version?.text ?? '?'}${why === null ? '' : `, and ${why}`}`,
+    consequence: `Containers may fail: nothing declares that agent ${agent.text} works with runtime ${runtime.version?.text ?? 'of unknown version'}${why === null ? '' : `, and ${why}`}.`,
     affects: [image.facts.path],
     remedy: remedyFor(runtime, image, pair.manager),
   });

@@ -16,7 +16,12 @@ import { suite } from '../../suite.ts';
 const test = suite('checks of configurations');
 
 const rows: readonly [rule: string, unread: Unread, code: string, said: RegExp][] = [
-  ['one that cannot be read', { path: '/c.toml', message: '/c.toml, line 1' }, 'KC202', /line 1; which images/],
+  [
+    'one that cannot be read',
+    { path: '/c.toml', message: '/c.toml, line 1' },
+    'KC202',
+    /cannot read it: \/c\.toml, line 1\. /,
+  ],
   [
     'a handler that outlived it, with its file',
     {
@@ -43,7 +48,7 @@ const rows: readonly [rule: string, unread: Unread, code: string, said: RegExp][
     'a runtime without one',
     { path: '/usr/bin/kata-runtime', message: '/usr/bin/kata-runtime: no configuration was found', reason: 'bare' },
     'KC202',
-    /\/usr\/bin\/kata-runtime: no configuration was found.*not known/,
+    /Nobody can tell.*: \/usr\/bin\/kata-runtime: no configuration was found\. /,
   ],
 ];
 
@@ -68,7 +73,7 @@ test('a configuration that cannot be read is a finding with its place', () => {
   const [finding] = examined(configurationChecks, stateOf([], [], { unread }));
   assert.is(finding?.code, 'KC202');
   assert.equal(finding?.affects, ['/c.toml']);
-  assert.match(finding?.consequence ?? '', /^\/c\.toml, line 1, column 2: no; /);
+  assert.match(finding?.consequence ?? '', /cannot read it: \/c\.toml, line 1, column 2: no\.$/);
   assert.equal(examined(configurationChecks, stateOf([], [], { unread, onlyChanges: true })), []);
   const changed = examined(
     configurationChecks,
@@ -95,7 +100,7 @@ test('what is masked is told, with the images that nobody else names', () => {
   const findings = examined(configurationChecks, state);
   assert.equal(
     findings.map(({ code, severity, consequence }) => [code, severity, consequence]),
-    [['KC303', 'info', `/etc/c.toml masks ${packagedConfig}, which names /hidden.img`]],
+    [['KC303', 'info', `The runtime reads /etc/c.toml instead of ${packagedConfig}, so that nothing uses /hidden.img`]],
   );
   const read = { ...configuration, maskedBy: null };
   assert.equal(examined(configurationChecks, { ...state, configurations: [read] }), []);

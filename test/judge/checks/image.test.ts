@@ -7,6 +7,7 @@ import {
   examined,
   extension,
   image,
+  imagePath,
   incomingImage,
   type JudgeRow,
   readImage,
@@ -51,26 +52,26 @@ test('a missing image names the configurations that use it', () => {
     finding?.facts.filter(({ label }) => label === 'used by').map(({ value }) => value),
     usedBy.map(({ path }) => path),
   );
-  assert.is(finding?.consequence, absent.problem.message);
+  assert.is(finding?.consequence, `No pod starts with this image, because ${imagePath} does not exist.`);
 });
 
 const consequences: readonly [rule: string, image: Image, said: string][] = [
   [
     'a package without the field',
     incomingImage(null),
-    'its package states no agent, and what it brings could not be read: no version was found',
+    'Nobody can tell whether the new image fits: its package does not state the version of the agent, and kata-check could not read it out of the package: no version was found.',
   ],
   [
     'a package with another word in it',
     incomingImage('latest'),
-    'its package states the agent latest, which is no version',
+    'Nobody can tell whether the new image fits: its package states the agent "latest", which is not a version.',
   ],
   [
     'an image that tells why',
     image(null, {}, { unknown: 'osbuilder.yaml does not say it' }),
-    'osbuilder.yaml does not say it',
+    'Nobody can tell whether the image fits: osbuilder.yaml does not say it.',
   ],
-  ['an image that tells nothing', image(null), 'no version was found'],
+  ['an image that tells nothing', image(null), 'Nobody can tell whether the image fits: no version was found.'],
 ];
 
 for (const [rule, one, said] of consequences) {

@@ -101,7 +101,7 @@ test('the history names the calls that are missing, each with what makes it', ()
     consequence: 'calls the agent does not have: AddSwapPath, GetDiagnosticData, MemAgentCompactSet, MemAgentMemcgSet',
     affects: [imagePath],
     remedy: {
-      text: 'install a guest image with an agent >=3.29.0, or keep kata-runtime at 3.12.0-1; drain the node before',
+      text: 'Install a guest image with agent >=3.29.0, or keep kata-runtime at 3.12.0-1.',
       commands: [],
     },
   });
@@ -117,14 +117,14 @@ test('a driver that may be refused: both of the same release settle it', () => {
   const [finding] = examined(checks, stateOf([runtime('3.12.0', history)], [image('3.29.0')]));
   assert.is(finding?.title, 'names of drivers or device paths differ between runtime and agent');
   assert.match(finding?.consequence ?? '', /^the agent may refuse or misread: driver 9p, /);
-  assert.match(finding?.remedy.text ?? '', /^install a guest image with an agent 3\.12\.0;/);
+  assert.match(finding?.remedy.text ?? '', /^Install a guest image with agent 3\.12\.0\.$/);
 });
 
 test('the rule that decides where the table ends is named, and the end is', () => {
   const [finding] = examined(checks, stateOf([runtime('4.1.0', history)], [image('4.2.0')]));
   assert.is(
     finding?.consequence,
-    'perhaps: nothing declares that agent 4.2.0 works with runtime 4.1.0, and the protocol history ends at 4.1',
+    'Containers may fail: nothing declares that agent 4.2.0 works with runtime 4.1.0, and the protocol history ends at 4.1.',
   );
   assert.is(finding?.facts[0]?.from, 'agent >=4.1.0-0 <4.2.0-0 (rule minor)');
 });
@@ -137,5 +137,5 @@ test('an installed runtime is called so', () => {
 
 test('a rule says what it does not know, and nothing of a declaration', () => {
   const [finding] = examined(checks, stateOf([incomingRuntime('3.5.0')], [image('3.4.0')]));
-  assert.is(finding?.consequence, 'perhaps: nothing declares that agent 3.4.0 works with runtime 3.5.0');
+  assert.is(finding?.consequence, 'Containers may fail: nothing declares that agent 3.4.0 works with runtime 3.5.0.');
 });

@@ -1,0 +1,25 @@
+/**
+ * Commands for a person to copy into a shell: they run as they are printed.
+ */
+
+/** Longer command lines name many files, and nobody copies them; in characters. */
+const longestCommand = 400;
+
+/** A path or a name as a shell takes it. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * A command line, its program first, once more: with these variables before it, and with these words behind the name of the program. Null
+ * where it is not known, too long, or of letters that a terminal does not show.
+ */
+export function repeated(
+  commandLine: readonly string[] | null,
+  { variables = [], words = [] }: { readonly variables?: readonly string[]; readonly words?: readonly string[] },
+): string | null {
+  const [program, ...rest] = commandLine ?? [];
+  if (program === undefined) return null;
+  const command = [...variables, ...[program, ...words, ...rest].map(shellWord)].join(' ');
+  return command.length > longestCommand || /\p{C}/u.test(command) ? null : command;
+}
