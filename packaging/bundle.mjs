@@ -76,7 +76,8 @@ const { status, error } = spawnSync(
     `--define:KATA_CHECK_VERSION=${JSON.stringify(version)}`,
     `--metafile=${form.meta}`,
   ],
-  { cwd: top, stdio: 'inherit' },
+  // Source packages bring the bundled packages along in vendor/.
+  { cwd: top, stdio: 'inherit', env: { ...process.env, NODE_PATH: join(top, 'vendor/node_modules') } },
 );
 if (error !== undefined) throw new Error(`esbuild does not run: ${error.message}`);
 if (status !== 0) process.exit(1);

@@ -4,7 +4,7 @@
  * not declare, fails the build.
  *
  * `node packaging/notices.mjs FORM [NAME=VERSION=LICENCE=FILE ...]` writes dist/FORM.licenses.txt; each further argument is a part that no
- * bundler knows of, such as QuickJS in the native form.
+ * bundler knows of, such as QuickJS in the native form. With --folders before FORM it prints the folders of the bundled packages.
  */
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -63,8 +63,10 @@ export function writeNotices(form, others = []) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [form, ...others] = process.argv.slice(2);
   if (form === undefined) {
-    process.stderr.write('usage: node packaging/notices.mjs FORM [NAME=VERSION=LICENCE=FILE ...]\n');
+    process.stderr.write('usage: node packaging/notices.mjs [--folders] FORM [NAME=VERSION=LICENCE=FILE ...]\n');
     process.exit(2);
   }
-  writeNotices(form, others);
+  if (form === '--folders') {
+    for (const { folder } of bundledPackages(join(top, `dist/${others[0]}.meta.json`))) process.stdout.write(`${folder}\n`);
+  } else writeNotices(form, others);
 }
