@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeNotices } from './notices.mjs';
+import { installed, writeNotices } from './notices.mjs';
 
 const top = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8'));
@@ -97,7 +97,7 @@ if (name === 'node') {
  * never used. The copy compiles each when it is asked for. Throws when the library is not as it was.
  */
 function copySemver(to) {
-  cpSync(join(top, 'node_modules/semver'), to, { recursive: true });
+  cpSync(installed('node_modules/semver'), to, { recursive: true });
   const path = join(to, 'internal/re.js');
   let text = readFileSync(path, 'utf8');
   for (const [list, source] of [

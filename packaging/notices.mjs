@@ -16,9 +16,15 @@ const top = fileURLToPath(new URL('..', import.meta.url));
 /** The SPDX names that `License:` of packaging/rpm/kata-check.spec states. */
 export const declared = ['Apache-2.0', 'BSD-3-Clause', 'ISC', 'MIT'];
 
-/** The folder of the npm package that a file of the bundle comes from; undefined for our own sources. */
+/** The npm package that a file of the bundle comes from, as `node_modules/NAME`; undefined for our own sources. */
 function packageFolder(path) {
-  return /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0];
+  return /^(?:.*\/)?(node_modules\/(?:@[^/]+\/)?[^/]+)(?=\/)/.exec(path)?.[1];
+}
+
+/** Where `node_modules/NAME` is: source packages bring the bundled packages along in vendor/. */
+export function installed(folder) {
+  const vendored = join(top, 'vendor', folder);
+  return existsSync(vendored) ? vendored : join(top, folder);
 }
 
 function part(name, version, licence, file) {
@@ -33,7 +39,7 @@ export function bundledPackages(metafile) {
   const inputs = Object.values(outputs).flatMap((output) => Object.keys(output.inputs));
   const folders = [...new Set(inputs.map(packageFolder).filter((folder) => folder !== undefined))].sort();
   return folders.map((relative) => {
-    const folder = join(top, relative);
+    const folder = installed(relative);
     const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     const file = readdirSync(folder).find((entry) => /^(?:licen[cs]e|copying)(?:\.|-|$)/i.test(entry));
     if (file === undefined) throw new Error(`${relative} is bundled and has no licence file`);
@@ -67,6 +73,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     process.exit(2);
   }
   if (form === '--folders') {
-    for (const { folder } of bundledPackages(join(top, `dist/${others[0]}.meta.json`))) process.stdout.write(`${folder}\n`);
+    for (const { folder } of bundledPackages(join(top, `dist/${others[0]}.meta.json`)))
+      process.stdout.write(`${folder}\n`);
   } else writeNotices(form, others);
 }

@@ -15,7 +15,11 @@ const top = fileURLToPath(new URL('../..', import.meta.url));
 const debianNames = { MIT: 'Expat' };
 
 /** A text as a field's continuation lines. */
-const indented = (text) => text.split('\n').map((line) => (line.trim() === '' ? ' .' : ` ${line.trimEnd()}`)).join('\n');
+const indented = (text) =>
+  text
+    .split('\n')
+    .map((line) => (line.trim() === '' ? ' .' : ` ${line.trimEnd()}`))
+    .join('\n');
 
 function holders(name, text) {
   const lines = text.split('\n').map((line) => line.trim());
@@ -34,7 +38,12 @@ function stanza({ name, licence, text, folder }) {
   ].join('\n');
 }
 
-const quickjs = { name: 'QuickJS', licence: 'MIT', folder: 'quickjs', text: readFileSync(process.argv[2], 'utf8').trim() };
+const quickjs = {
+  name: 'QuickJS',
+  licence: 'MIT',
+  folder: 'quickjs',
+  text: readFileSync(process.argv[2], 'utf8').trim(),
+};
 const packages = bundledPackages(join(top, 'dist/kata-check.meta.json'));
 const { homepage, author } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8'));
 
