@@ -45,6 +45,7 @@ const defaults: Config = {
     origin(name, fallback),
   ),
   images: [],
+  rebuiltImages: [],
 };
 
 export const configPath = '/etc/kata-check.conf';
@@ -202,11 +203,12 @@ function merge(base: Config, file: string, text: string, mistakes: string[]): Co
       else wrong(key, `[packages] has runtime[] and image[], not ${key}`);
     },
     images: (key, value) => {
-      const paths = key === 'path' ? list(key, value) : [];
-      if (key !== 'path') wrong(key, `[images] has path[], not ${key}`);
-      for (const path of paths) {
+      const isKnown = key === 'path' || key === 'rebuilt';
+      if (!isKnown) wrong(key, `[images] has path[] and rebuilt[], not ${key}`);
+      for (const path of isKnown ? list(key, value) : []) {
         if (!path.value.startsWith('/')) mistakes.push(`${path.from}: [images] ${path.value} is no absolute path`);
-        else config.images = [...config.images, path];
+        else if (key === 'path') config.images = [...config.images, path];
+        else config.rebuiltImages = [...config.rebuiltImages, path];
       }
     },
   };

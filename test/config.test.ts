@@ -197,7 +197,7 @@ const mistaken: readonly [rule: string, text: string, mistakes: readonly string[
     '[packages]\nkernel[] = x\n',
     ['line 2: [packages] has runtime[] and image[], not kernel'],
   ],
-  ['an unknown key of images', '[images]\nimage[] = /x\n', ['line 2: [images] has path[], not image']],
+  ['an unknown key of images', '[images]\nimage[] = /x\n', ['line 2: [images] has path[] and rebuilt[], not image']],
   [
     'a relative path',
     '[images]\npath[] = b\npath[] = /a\n',

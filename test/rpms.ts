@@ -12,7 +12,11 @@ export interface Rpm {
   /** Further lines of the spec's preamble. */
   readonly preamble?: readonly string[];
   readonly files?: Tree;
-  /** Shell lines that change what is in %{buildroot}; what they add there is `adds`. */
+  /** Before a path of `files` in %files: %config, %ghost. */
+  readonly attributes?: Readonly<Record<string, string>>;
+  /** Sections behind %files, line by line: %post and its kin. */
+  readonly scriptlets?: readonly string[];
+  /** Shell lines that change what is in %{buildroot}; what they add there is `adds`, where `%dir /path` may stand, too. */
   readonly install?: readonly string[];
   readonly adds?: readonly string[];
   /** rpm's _binary_payload: w9.gzdio, w6.xzdio, w19.zstdio, w6.lzdio, w.ufdio. */
@@ -46,7 +50,10 @@ export function makeRpm(folder: string, rpm: Rpm): string {
       'rm %{buildroot}/.keep',
       ...(rpm.install ?? []),
       '%files',
-      ...paths.map((path) => `"/${path.replace(/^\/+/, '')}"`),
+      ...paths.map((path) =>
+        path.startsWith('%') ? path : `${rpm.attributes?.[path] ?? ''} "/${path.replace(/^\/+/, '')}"`,
+      ),
+      ...(rpm.scriptlets ?? []),
       '',
     ].join('\n'),
   );

@@ -128,6 +128,7 @@ export function image(agent: string | null, parts: Partial<Image> = {}, facts: P
     package: 'kata-containers-image',
     incoming: null,
     removedBy: null,
+    rebuiltBy: null,
     ...parts,
   };
 }

@@ -5,7 +5,14 @@
 
 import { Corrupt, Io, NotFound, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
-import { Bytes, utf8 } from '../read/bytes.ts';
+import {
+  type DebManifestFile,
+  debManifestFiles,
+  type Manifest,
+  manifestLimit,
+  parseDebManifest,
+} from '../locate/manifest.ts';
+import { Bytes, latin1, utf8 } from '../read/bytes.ts';
 import * as limits from '../read/limits.ts';
 import type { Member, PackageFields } from './members.ts';
 import { tarMembers } from './tar.ts';
@@ -59,25 +66,41 @@ async function readControl(host: Host, path: string, deadline: number): Promise<
   throw new Corrupt(`${path}: holds no control file`);
 }
 
-/** What the package brings. Throws as `readDebFields`. */
-export function debMembers(host: Host, path: string, deadline: number): AsyncGenerator<Member> {
-  return tarMembers(dataStream(host, path, deadline), path);
+/** Out of its control archive. Throws as `readDebFields`. */
+export async function readDebManifest(host: Host, path: string, deadline: number): Promise<Manifest> {
+  const texts = new Map<DebManifestFile, string>();
+  for await (const member of tarMembers(tarStream(host, path, 'control', deadline), path)) {
+    const name = debManifestFiles.find((known) => known === member.path);
+    if (name === undefined || member.type !== 'file') continue;
+    const bytes = await member.content(manifestLimit);
+    texts.set(name, utf8(bytes) ?? latin1(bytes));
+  }
+  return parseDebManifest(texts);
 }
 
-async function* dataStream(host: Host, path: string, deadline: number): AsyncGenerator<Uint8Array> {
+/** What the package brings. Throws as `readDebFields`. */
+export function debMembers(host: Host, path: string, deadline: number): AsyncGenerator<Member> {
+  return tarMembers(tarStream(host, path, 'data', deadline), path);
+}
+
+type Archive = 'control' | 'data';
+
+const tarfileOptions: Readonly<Record<Archive, string>> = { control: '--ctrl-tarfile', data: '--fsys-tarfile' };
+
+async function* tarStream(host: Host, path: string, name: Archive, deadline: number): AsyncGenerator<Uint8Array> {
   const limit = { deadline, outputLimit: limits.payloadBytes };
   try {
-    yield* host.stream(['dpkg-deb', '--fsys-tarfile', path], limit);
+    yield* host.stream(['dpkg-deb', tarfileOptions[name], path], limit);
   } catch (error) {
     // What dpkg-deb's processes say of each other behind the first line tells nothing more.
     if (error instanceof Io) throw new Io(`${path}: ${error.message.replace(/\n.*/s, '')}`);
     if (!(error instanceof NotFound) || !error.message.includes('dpkg-deb')) throw error;
-    yield* memberStream(host, path, 'data', deadline);
+    yield* memberStream(host, path, name, deadline);
   }
 }
 
-/** `control` or `data`: the tar archive of that name, decompressed. */
-async function* memberStream(host: Host, path: string, name: string, deadline: number): AsyncGenerator<Uint8Array> {
+/** The tar archive of that name, decompressed. */
+async function* memberStream(host: Host, path: string, name: Archive, deadline: number): AsyncGenerator<Uint8Array> {
   const file = host.open(path);
   try {
     const member = findMember(file, `${name}.tar`);

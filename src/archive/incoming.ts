@@ -9,6 +9,7 @@
 import { Io, LimitExceeded, NotFound, Problem, Unsupported } from '../errors.ts';
 import type { Host, TemporaryFile } from '../host/host.ts';
 import { resolvePath, type Tree } from '../host/rooted.ts';
+import { latin1, utf8 } from '../read/bytes.ts';
 import { type ImageFacts, readOpenImage } from '../read/image.ts';
 import * as limits from '../read/limits.ts';
 import { absolute, type Member, placeOf } from './members.ts';
@@ -108,6 +109,27 @@ export class IncomingPayload {
       });
     }
     return found;
+  }
+
+  /**
+   * The content of some of its files, by their places. What is not in it, or no file, or larger than `limit` bytes, is left out. Throws as
+   * `places`.
+   */
+  async texts(wanted: Iterable<string>, limit: number): Promise<Map<string, string>> {
+    const missing = new Set(wanted);
+    const texts = new Map<string, string>();
+    if (missing.size === 0) return texts;
+    for await (const member of this.#package.members()) {
+      this.#checkTime();
+      const place = placeOf(member);
+      if (place === undefined || !missing.delete(place)) continue;
+      if (member.type === 'file' && member.size <= limit) {
+        const content = await member.content(limit);
+        texts.set(place, utf8(content) ?? latin1(content));
+      }
+      if (missing.size === 0) break;
+    }
+    return texts;
   }
 
   #read(): Promise<void> {

@@ -5,10 +5,11 @@
 
 import { Unsupported } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import { type Manifest, nothingSaid } from '../locate/manifest.ts';
 import { latin1 } from '../read/bytes.ts';
-import { debMembers, readDebFields } from './deb.ts';
-import { type Member, type PackageFields, placeOf } from './members.ts';
-import { readRpmFields, rpmMembers, rpmPaths } from './rpm.ts';
+import { debMembers, readDebFields, readDebManifest } from './deb.ts';
+import type { Member, PackageFields } from './members.ts';
+import { readRpmFields, readRpmManifest, rpmMembers } from './rpm.ts';
 import { headSize, isTarball, tarballFields, tarballMembers } from './tarball.ts';
 
 /** All methods throw NotFound (a program is missing, or the file is gone), Corrupt, Unsupported, LimitExceeded, Io. */
@@ -16,8 +17,8 @@ export interface PackageFile {
   readonly path: string;
   readonly format: 'deb' | 'rpm' | 'tarball';
   fields(): Promise<PackageFields>;
-  /** Every path that it brings, absolute: of an rpm out of its header, of the others by unpacking all of it. */
-  paths(): AsyncIterable<string>;
+  /** What it brings and runs, without unpacking it; a tarball says nothing of this. */
+  manifest(): Promise<Manifest>;
   /** In their order. Leaving the loop early ends the programs. */
   members(): AsyncIterable<Member>;
 }
@@ -35,7 +36,7 @@ export function openPackage(host: Host, path: string, deadline: number, prefix =
       format: 'deb',
       fields: () => readDebFields(host, path, deadline),
       members: () => debMembers(host, path, deadline),
-      paths: () => placesOf(debMembers(host, path, deadline)),
+      manifest: () => readDebManifest(host, path, deadline),
     };
   }
   if (head.startsWith(magics.rpm)) {
@@ -44,7 +45,7 @@ export function openPackage(host: Host, path: string, deadline: number, prefix =
       format: 'rpm',
       fields: () => readRpmFields(host, path, deadline),
       members: () => rpmMembers(host, path, deadline),
-      paths: () => rpmPaths(host, path, deadline),
+      manifest: () => readRpmManifest(host, path, deadline),
     };
   }
   if (isTarball(bytes)) {
@@ -53,7 +54,7 @@ export function openPackage(host: Host, path: string, deadline: number, prefix =
       format: 'tarball',
       fields: () => tarballFields(host, path, deadline),
       members: () => tarballMembers(host, path, deadline, prefix),
-      paths: () => placesOf(tarballMembers(host, path, deadline, prefix)),
+      manifest: async () => nothingSaid,
     };
   }
   throw new Unsupported(`${path}: neither a .deb, an .rpm nor a tarball`);
@@ -65,12 +66,5 @@ function headOf(host: Host, path: string): Uint8Array {
     return file.read(0, Math.min(file.size, headSize));
   } finally {
     file.close();
-  }
-}
-
-async function* placesOf(members: AsyncIterable<Member>): AsyncGenerator<string> {
-  for await (const member of members) {
-    const place = placeOf(member);
-    if (place !== undefined) yield place;
   }
 }

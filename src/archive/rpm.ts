@@ -6,16 +6,17 @@
 
 import { Corrupt, LimitExceeded, NotFound, Unsupported } from '../errors.ts';
 import type { File, Host, RunOptions } from '../host/host.ts';
+import { type Manifest, parseRpmManifest, rpmManifestFormat } from '../locate/manifest.ts';
 import { rpmFormat } from '../locate/packages.ts';
 import { declaredByProvides } from '../locate/provides.ts';
 import { latin1, utf8 } from '../read/bytes.ts';
 import { cpioName, headerSize, padding, parseCpioHeader, trailer } from '../read/cpio.ts';
 import { isCpio } from '../read/decompress.ts';
 import * as limits from '../read/limits.ts';
-import { absolute, Content, type Member, type PackageFields, PieceReader } from './members.ts';
+import { Content, type Member, type PackageFields, PieceReader } from './members.ts';
 
 /** Of what rpm says: the Provides of a kernel, or the paths of the largest packages, have some MB. */
-const outputLimit = 16 * 1024 * 1024;
+const outputLimit = 32 * 1024 * 1024;
 
 /** `deadline`: milliseconds on the host's clock. Throws NotFound (the file, or the program rpm), Corrupt, Io, LimitExceeded. */
 export async function readRpmFields(host: Host, path: string, deadline: number): Promise<PackageFields> {
@@ -24,12 +25,9 @@ export async function readRpmFields(host: Host, path: string, deadline: number):
   return { name, version, ...declaredByProvides(provides.split(',')) };
 }
 
-/** Every path that the package brings, absolute, out of its header. Throws as `readRpmFields`. */
-export async function* rpmPaths(host: Host, path: string, deadline: number): AsyncGenerator<string> {
-  for (const line of (await query(host, path, '[%{FILENAMES}\\n]', deadline)).split('\n')) {
-    const place = line === '' ? undefined : absolute(line);
-    if (place !== undefined) yield place;
-  }
+/** Out of its header. Throws as `readRpmFields`. */
+export async function readRpmManifest(host: Host, path: string, deadline: number): Promise<Manifest> {
+  return parseRpmManifest(await query(host, path, rpmManifestFormat, deadline));
 }
 
 async function query(host: Host, path: string, format: string, deadline: number): Promise<string> {

@@ -129,6 +129,17 @@ export const findingKinds = [
       '`Provides: kata-agent = VERSION` in the spec file.',
   },
   {
+    code: 'KC206',
+    severity: 'info',
+    title: 'the guest image is made anew by the incoming package',
+    meaning:
+      'No package owns this guest image: a script of the incoming package builds it on this node, from the agent that the package brings. ' +
+      'What the image holds now says nothing of what it will hold, so that kata-check does not judge it before the upgrade. Afterwards the ' +
+      'trigger of kata-check reads it, and warns when the script has failed. `rebuilt[]` under [images] in /etc/kata-check.conf names ' +
+      'images of which kata-check does not see that they are built.',
+    remedy: 'After the upgrade run `kata-check`, and build the image again where it does not fit.',
+  },
+  {
     code: 'KC301',
     severity: 'warn',
     title: 'sandboxes are running: drain the node before the upgrade',

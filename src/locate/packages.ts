@@ -41,9 +41,15 @@ export async function installedPackages(
   if (followedStatus(host, `${root}/var/lib/dpkg/status`) !== undefined) {
     found.push(...(await askDpkg(host, `${root}/var/lib/dpkg`, possible, names, deadline)));
   }
-  const rpm = rpmDatabases.find((path) => followedStatus(host, `${root}${path}/rpmdb.sqlite`) !== undefined);
-  if (rpm !== undefined) found.push(...(await askRpm(host, `${root}${rpm}`, possible, names, deadline)));
+  const rpm = rpmDatabaseOf(host, root);
+  if (rpm !== undefined) found.push(...(await askRpm(host, rpm, possible, names, deadline)));
   return found;
+}
+
+/** The folder of rpm's database, with the root before it; undefined where there is none. `host` is not rooted. */
+export function rpmDatabaseOf(host: Host, root: string): string | undefined {
+  const folder = rpmDatabases.find((path) => followedStatus(host, `${root}${path}/rpmdb.sqlite`) !== undefined);
+  return folder === undefined ? undefined : `${root}${folder}`;
 }
 
 /** Standard output whatever the status: "no such package" of one name says nothing of the others. Empty without the program. */

@@ -73,8 +73,9 @@ function runtimeRows(runtime: Runtime): string[] {
   ];
 }
 
-function agentOf({ facts, incoming, removedBy }: Image): string {
+function agentOf({ facts, incoming, removedBy, rebuiltBy }: Image): string {
   if (removedBy !== null) return 'removed';
+  if (rebuiltBy !== null) return 'made anew';
   const version = incoming === null ? facts.agent?.version : incoming.version;
   if (version !== undefined) return version.text;
   if (incoming !== null) return 'unknown';

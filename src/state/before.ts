@@ -87,3 +87,10 @@ export function programsOf({ installation }: Before): readonly Program[] {
 export function ownsAnything({ packages }: Before, names: ReadonlySet<string>): boolean {
   return packages.some(({ name, owns }) => names.has(name) && owns.length > 0);
 }
+
+/** An image with the names under which a package can own it. */
+export type Owned = Before['images'][number];
+
+export function ownerOf({ packages }: Before, { names }: Owned): string | null {
+  return packages.find(({ owns }) => names.some((name) => owns.includes(name)))?.name ?? null;
+}

@@ -3,12 +3,14 @@
  */
 
 import type { IncomingImage } from '../archive/incoming.ts';
+import { Problem } from '../errors.ts';
 import { usualImages } from '../locate/installation.ts';
 import { readImage } from '../read/image.ts';
 import { parseVersion } from '../version.ts';
-import type { Before } from './before.ts';
+import { type Before, type Owned, ownerOf } from './before.ts';
 import type { Incoming } from './incoming.ts';
 import type { Image } from './node.ts';
+import { rebuiltImages } from './rebuilt.ts';
 
 /** `removed`: names of packages. Throws Io, LimitExceeded. */
 export async function imagesAfter(
@@ -16,36 +18,82 @@ export async function imagesAfter(
   incoming: readonly Incoming[],
   removed: ReadonlySet<string>,
 ): Promise<Image[]> {
-  const owners = new Map<string, string | null>();
   const bringers = new Map<string, Incoming>();
-  for (const { path, names } of before.images) {
-    const owner = before.packages.find(({ owns }) => names.some((name) => owns.includes(name)))?.name ?? null;
-    owners.set(path, owner);
-    const comes =
-      incoming.findLast(({ isImage, paths }) => isImage && names.some((name) => paths?.has(name))) ??
-      // What nobody can look into is taken to bring the image where packages put theirs.
-      (owner === null && names.some(isUsual)
-        ? incoming.findLast(({ isImage, paths }) => isImage && !paths)
-        : undefined);
-    if (comes !== undefined) bringers.set(path, comes);
+  for (const image of before.images) {
+    const comes = bringerOf(before, image, incoming);
+    if (comes !== undefined) bringers.set(image.path, comes);
   }
+  const isOwned = (image: Owned): boolean =>
+    bringers.has(image.path) || (ownerOf(before, image) !== null && !isGhost(image, incoming));
+  const others = before.images.filter((image) => !isOwned(image));
+  const rebuilt = await rebuiltImages(before, incoming, others);
   const read = await readIncoming(before, incoming, bringers);
   const images: Image[] = [];
-  for (const { path, kind, usedBy } of before.images) {
-    const comes = bringers.get(path);
-    if (comes === undefined && before.isFresh) continue;
-    const owner = owners.get(path) ?? null;
+  for (const image of before.images) {
+    const { path, kind, usedBy } = image;
+    const rebuiltBy = rebuilt.get(path) ?? null;
+    const isGone = await isTakenAway(before, image, incoming, read.get(path)?.problem ?? null);
+    const comes = isGone ? undefined : bringers.get(path);
+    if (comes === undefined && rebuiltBy === null && before.isFresh) continue;
+    const owner = ownerOf(before, image);
     const found = read.get(path);
     const facts = found?.facts ?? (await readImage(before.rooted, path, { deadline: before.request.deadline }));
     images.push({
       usedBy,
       package: comes?.name ?? owner,
       incoming: comes === undefined ? null : incomingImage(comes, found),
-      removedBy: comes === undefined && owner !== null && removed.has(owner) ? owner : null,
+      removedBy: comes === undefined && owner !== null && (isGone || removed.has(owner)) ? owner : null,
+      rebuiltBy,
       facts: { ...facts, ...(kind === 'extension' ? { kind, unknown: null } : {}) },
     });
   }
   return images;
+}
+
+/** The package that brings the image. */
+function bringerOf(before: Before, image: Owned, incoming: readonly Incoming[]): Incoming | undefined {
+  const { names } = image;
+  const brings = incoming.findLast(({ paths }) => names.some((name) => paths?.has(name)));
+  if (brings !== undefined) return brings;
+  // A package whose script makes the image, and which states the agent in it, stands for the image.
+  const states = incoming.findLast(
+    (coming) => coming.declared?.agentVersion !== null && isGhost(image, [coming]) && coming.declared !== null,
+  );
+  if (states !== undefined) return states;
+  // What nobody can look into is taken to bring the image where packages put theirs.
+  return ownerOf(before, image) === null && names.some(isUsual)
+    ? incoming.findLast(({ isImage, paths }) => isImage && !paths)
+    : undefined;
+}
+
+function isGhost({ names }: Owned, incoming: readonly Incoming[]): boolean {
+  return incoming.some(({ manifest }) => names.some((name) => manifest.files.get(name)?.isGhost === true));
+}
+
+/**
+ * Whether the package that owns the image comes without it: so it says itself, or it was read and the image was not found in it. Where the
+ * configured path is a link that no package owns, its script may lead the link to another image, so that nothing is known.
+ */
+async function isTakenAway(
+  before: Before,
+  image: Owned,
+  incoming: readonly Incoming[],
+  problem: string | null,
+): Promise<boolean> {
+  const owner = ownerOf(before, image);
+  const comes = incoming.find(({ name }) => name === owner);
+  const owns = before.packages.find(({ name }) => name === owner)?.owns ?? [];
+  if (comes === undefined || !owns.includes(image.path) || isGhost(image, [comes])) return false;
+  if (incoming.some(({ name, paths }) => name !== owner && image.names.some((path) => paths?.has(path)))) return false;
+  if (comes.isWhole) return !image.names.some((path) => comes.paths?.has(path));
+  if (problem === null || comes.payload === null) return false;
+  try {
+    const places = new Set(await comes.payload.places());
+    return !image.names.some((path) => places.has(path));
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
 }
 
 /** The images of the packages that do not state their agent. */

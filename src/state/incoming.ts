@@ -6,11 +6,12 @@
  */
 
 import { IncomingPayload } from '../archive/incoming.ts';
-import type { PackageFields } from '../archive/members.ts';
+import { type PackageFields, placeOf } from '../archive/members.ts';
 import { openPackage, type PackageFile } from '../archive/package.ts';
 import { Problem } from '../errors.ts';
+import { installedManifest, type Manifest, nothingSaid } from '../locate/manifest.ts';
 import { type Declared, declares } from '../locate/provides.ts';
-import { type Before, programsOf } from './before.ts';
+import { type Before, ownerOf, programsOf } from './before.ts';
 import type { PackageChange } from './transaction.ts';
 
 /** What comes in with one package, as far as Kata is concerned. */
@@ -20,8 +21,12 @@ export interface Incoming {
   readonly versionText: string | null;
   /** What it states, by itself or through the package manager; null when that is not known. */
   readonly declared: Declared | null;
-  /** Runtime programs and configured images that the installed version owns or the new one brings; null when nobody knows. */
+  /** What it brings, or else what the installed version of it owns of runtime programs and configured images; null when nobody knows. */
   readonly paths: ReadonlySet<string> | null;
+  /** Whether `paths` is all that it brings. */
+  readonly isWhole: boolean;
+  /** What it says of itself; of a package that is not at hand, what its installed version says; empty when nobody knows. */
+  readonly manifest: Manifest;
   /** Null when the package cannot be read. */
   readonly payload: IncomingPayload | null;
   /** Why it, or its payload, cannot be read; null when it can. */
@@ -59,29 +64,27 @@ export async function incomingOf(
   const isStated = (declared?.agentVersion ?? null) !== null;
   const names = before.images.flatMap((image) => image.names);
   const payload = file === null ? null : new IncomingPayload(before.rooted, file, names, before.payloadDeadline);
-  const brought =
-    owned.length > 0
-      ? { paths: new Set(owned), problem }
-      : await broughtBy(before, file, isStated ? null : payload, warnings);
+  const hasOthers = before.images.some((image) => ownerOf(before, image) === null);
+  const manifest = await manifestOf(before, file, installed?.name);
+  const brought = await broughtBy(file, { manifest, owned, hasOthers, payload: isStated ? null : payload }, warnings);
   const { paths } = brought;
-  const programs = new Set(programsOf(before).map(({ path }) => path));
+  const programs = programsOf(before).map(({ path }) => path);
   return {
     change,
     name,
     versionText: change.newVersion ?? fields?.version ?? null,
     declared,
-    paths,
+    ...brought,
+    manifest: manifest ?? nothingSaid,
     payload,
     problem: problem ?? brought.problem,
     statedBy: file?.format === 'deb' ? 'Kata-Agent-Requires in the package' : 'kata-agent-requires in the package',
     isRuntime:
-      (declared?.agentRequires ?? null) !== null ||
-      [...(paths ?? [])].some((path) => programs.has(path)) ||
-      isRuntimeName(name),
+      (declared?.agentRequires ?? null) !== null || programs.some((path) => paths?.has(path)) || isRuntimeName(name),
     isImage:
       isStated ||
       (paths === null && payload?.holdsLikelyImage === true) ||
-      [...(paths ?? [])].some((path) => !programs.has(path)) ||
+      names.some((path) => paths?.has(path)) ||
       isImageName(name),
   };
 }
@@ -102,30 +105,63 @@ async function opened(
   }
 }
 
-/** Runtime programs and configured images that the package brings; null when its payload cannot be read. */
-async function broughtBy(
-  before: Before,
+/** Of the package, or of its installed version where it is not at hand; undefined when it cannot be read. */
+async function manifestOf(
+  { host, request, payloadDeadline }: Before,
   file: PackageFile | null,
-  payload: IncomingPayload | null,
-  warnings: string[],
-): Promise<Pick<Incoming, 'paths' | 'problem'>> {
-  if (file === null) return { paths: null, problem: null };
-  const wanted = new Set([
-    ...programsOf(before).map(({ path }) => path),
-    ...before.images.flatMap(({ names }) => names),
-  ]);
-  const brought = new Set<string>();
-  const note = (path: string): void => {
-    if (wanted.has(path)) brought.add(path);
-  };
+  installed: string | undefined,
+): Promise<Manifest | undefined> {
   try {
-    // A deb is unpacked for its paths, and the images are taken out on the same way.
-    if (payload === null || file.format === 'rpm') for await (const path of file.paths()) note(path);
-    else for (const path of await payload.places()) note(path);
+    if (file !== null) return await file.manifest();
+    return installed === undefined
+      ? undefined
+      : await installedManifest(host, request.root, installed, payloadDeadline);
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
+interface Known {
+  readonly manifest: Manifest | undefined;
+  /** What its installed version owns of runtime programs and configured images. */
+  readonly owned: readonly string[];
+  /** There are images that no package owns. */
+  readonly hasOthers: boolean;
+  /** Null where the images in it need not be read. */
+  readonly payload: IncomingPayload | null;
+}
+
+/** What the package brings; a .deb of which nothing is installed is unpacked for it. */
+async function broughtBy(
+  file: PackageFile | null,
+  { manifest, owned, hasOthers, payload }: Known,
+  warnings: string[],
+): Promise<Pick<Incoming, 'paths' | 'isWhole' | 'problem'>> {
+  const listed = [...(manifest?.files ?? [])].flatMap(([path, { isGhost }]) => (isGhost ? [] : [path]));
+  if (file !== null && manifest?.isWhole === true) return { paths: new Set(listed), isWhole: true, problem: null };
+  // What makes an image is seen from what else it brings. A .deb that was not made by debhelper may have no list of it.
+  const isEnough = file === null || listed.length > 0 || !hasOthers;
+  if (owned.length > 0 && isEnough) {
+    return { paths: new Set([...owned, ...(file === null ? [] : listed)]), isWhole: false, problem: null };
+  }
+  if (file === null) return { paths: null, isWhole: false, problem: null };
+  try {
+    // The images are taken out on the same way.
+    const places = payload === null ? await placesIn(file) : await payload.places();
+    return { paths: new Set([...owned, ...places]), isWhole: owned.length === 0, problem: null };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     warnings.push(`the payload of the incoming package cannot be read: ${error.message}`);
-    return { paths: null, problem: error.message };
+    return { paths: owned.length > 0 ? new Set(owned) : null, isWhole: false, problem: error.message };
   }
-  return { paths: brought, problem: null };
+}
+
+async function placesIn(file: PackageFile): Promise<string[]> {
+  const places: string[] = [];
+  for await (const member of file.members()) {
+    const place = placeOf(member);
+    if (place !== undefined) places.push(place);
+  }
+  return places;
 }

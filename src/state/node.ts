@@ -82,6 +82,8 @@ export interface Image {
   } | null;
   /** The package that takes it away. */
   readonly removedBy: string | null;
+  /** The package that makes it anew on the node, so that what is there now says nothing of what will be; null for every other image. */
+  readonly rebuiltBy: string | null;
 }
 
 export interface State {
@@ -121,7 +123,7 @@ function readsAs(runtime: Runtime, { prefix, language }: User): boolean {
 
 /** Runtime and guest image change together. */
 export function changesBoth({ runtimes, images }: State): boolean {
-  return runtimes.some(({ isIncoming }) => isIncoming) && images.some(({ incoming }) => incoming !== null);
+  return runtimes.some(({ isIncoming }) => isIncoming) && images.some(isNew);
 }
 
 /** Of two prefixes, or two languages: what is not known is any. */
@@ -138,13 +140,18 @@ export function belongsTogether(runtime: Runtime, image: Image): boolean {
 export function isJudged(state: State, runtime: Runtime, image: Image): boolean {
   return (
     belongsTogether(runtime, image) &&
-    (!state.onlyChanges || runtime.isIncoming || image.incoming !== null || image.removedBy !== null)
+    (!state.onlyChanges || runtime.isIncoming || isNew(image) || image.removedBy !== null)
   );
+}
+
+/** It comes in, or is made by what comes in. */
+export function isNew({ incoming, rebuiltBy }: Image): boolean {
+  return incoming !== null || rebuiltBy !== null;
 }
 
 /** A runtime or an image comes in. */
 export function isChanged({ runtimes, images }: State): boolean {
-  return runtimes.some(({ isIncoming }) => isIncoming) || images.some(({ incoming }) => incoming !== null);
+  return runtimes.some(({ isIncoming }) => isIncoming) || images.some(isNew);
 }
 
 /** What can be said of an image's agent. */
@@ -152,6 +159,7 @@ export type ImageCondition =
   | {
       readonly is:
         | 'removed'
+        | 'made anew'
         | 'without an agent'
         | 'unread in its package'
         | 'missing'
@@ -161,8 +169,9 @@ export type ImageCondition =
   | { readonly is: 'known'; readonly agent: Version };
 
 /** The worst of what holds comes first: of an image that goes away it does not matter whether it can be read. */
-export function conditionOf({ facts, incoming, removedBy }: Image): ImageCondition {
+export function conditionOf({ facts, incoming, removedBy, rebuiltBy }: Image): ImageCondition {
   if (removedBy !== null) return { is: 'removed' };
+  if (rebuiltBy !== null) return { is: 'made anew' };
   // What comes in the place of an extension image and could not be read is taken for one, too.
   if (facts.kind === 'extension' && incoming?.version === undefined && (facts.problem === null || incoming !== null))
     return { is: 'without an agent' };

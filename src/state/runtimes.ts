@@ -9,7 +9,7 @@ import { askProgram, versionInFile } from '../locate/runtimes.ts';
 import { parseVersion } from '../version.ts';
 import { type Before, programsOf } from './before.ts';
 import type { Incoming } from './incoming.ts';
-import { fits, type Image, type Runtime } from './node.ts';
+import { fits, type Image, isNew, type Runtime } from './node.ts';
 import { requirementOf } from './requirement.ts';
 
 /** `removed`: names of packages; `images`: as they will be. Throws Io, LimitExceeded. */
@@ -41,8 +41,7 @@ export async function runtimesAfter(
     replaced.has(name) ||
     coming.some((runtime) => runtime.prefix !== null && runtime.prefix === prefix && fits(runtime.language, language));
   const staying: Runtime[] = [];
-  const imagesChange =
-    transaction === null || images.some((image) => image.incoming !== null || image.removedBy !== null);
+  const imagesChange = transaction === null || images.some((image) => isNew(image) || image.removedBy !== null);
   if (imagesChange && to === null) {
     for (const runtime of await installedRuntimes(before)) {
       if (!isReplaced(runtime) && !removed.has(runtime.name)) staying.push(runtime);

@@ -19,4 +19,6 @@ export interface Settings {
   readonly runtimePackages: readonly Origin<string>[];
   readonly imagePackages: readonly Origin<string>[];
   readonly images: readonly Origin<string>[];
+  /** Paths, and patterns of paths, of images that the packages of this node make anew. */
+  readonly rebuiltImages: readonly Origin<string>[];
 }

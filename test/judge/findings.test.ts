@@ -16,6 +16,7 @@ const promised: readonly [code: Code, severity: string][] = [
   ['KC203', 'warn'],
   ['KC204', 'warn'],
   ['KC205', 'warn'],
+  ['KC206', 'info'],
   ['KC302', 'warn'],
 ];
 

@@ -41,6 +41,7 @@ const image = (facts: ImageFacts, parts: Partial<Image> = {}): Image => ({
   package: null,
   incoming: null,
   removedBy: null,
+  rebuiltBy: null,
   ...parts,
 });
 

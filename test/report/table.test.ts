@@ -55,6 +55,7 @@ function image(path: string, agent: string | null, facts: Partial<ImageFacts> = 
     package: null,
     incoming: null,
     removedBy: null,
+    rebuiltBy: null,
     ...parts,
   };
 }

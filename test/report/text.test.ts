@@ -25,6 +25,7 @@ const image = (facts: Partial<ImageFacts> = {}, parts: Partial<Image> = {}): Ima
   package: 'kata-containers-image',
   incoming: null,
   removedBy: null,
+  rebuiltBy: null,
   ...parts,
 });
 

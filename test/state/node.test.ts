@@ -28,7 +28,7 @@ const user = (prefix: string | null, language: User['language'], path = '/c.toml
   language,
 });
 const image = (...usedBy: readonly User[]): Image =>
-  ({ facts: { path: '/a.img' }, usedBy, incoming: null }) as unknown as Image;
+  ({ facts: { path: '/a.img' }, usedBy, incoming: null, rebuiltBy: null }) as unknown as Image;
 
 const pairs: readonly [rule: string, runtime: Runtime, image: Image, belong: boolean][] = [
   ['a configuration of the same prefix and language', runtime('/usr', 'go'), image(user('/usr', 'go')), true],

@@ -117,23 +117,23 @@ export async function after(root: string, parts: Parts = {}): Promise<After> {
   return stateAfter(real, rootedHost(real, root), request);
 }
 
-/** `+` comes, `=` is there and stays, `-` goes. */
+/** `+` comes, `=` is there and stays, `-` goes, `*` is made anew. */
 export function told({ runtimes, images }: State): string[] {
   return [
     ...runtimes.map(
       ({ isIncoming, name, versionText, requirement, requirementProblem, prefix, replaces }) =>
         `${isIncoming ? '+' : '='} ${name} ${versionText} needs ${requirement?.range.text ?? requirementProblem}, below ${prefix}${replaces === null ? '' : `, replaces ${replaces}`}`,
     ),
-    ...images.map(({ facts, incoming, removedBy }) => {
+    ...images.map(({ facts, incoming, removedBy, rebuiltBy }) => {
       const agent = facts.agent?.version.text ?? facts.problem?.kind ?? 'no version';
-      const sign = incoming !== null ? '+' : removedBy !== null ? '-' : '=';
+      const sign = incoming !== null ? '+' : removedBy !== null ? '-' : rebuiltBy !== null ? '*' : '=';
       const states =
         incoming === null
           ? ''
           : incoming.isRead
             ? ` read out of ${incoming.package}`
             : ` ${incoming.package} states ${incoming.versionText}${incoming.problem === null ? '' : `: ${incoming.problem.replace(/^.*: (dpkg-deb failed) .*/s, '$1')}`}`;
-      return `${sign} ${facts.path} ${agent}${states}${removedBy === null ? '' : ` by ${removedBy}`}`;
+      return `${sign} ${facts.path} ${agent}${states}${removedBy === null ? '' : ` by ${removedBy}`}${rebuiltBy === null ? '' : ` by ${rebuiltBy}`}`;
     }),
   ];
 }

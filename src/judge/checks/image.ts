@@ -15,6 +15,13 @@ const removed = imageCheck('KC302', 'removed', ({ facts, removedBy }, users) => 
   remedy: usualRemedy('KC302'),
 }));
 
+const madeAnew = imageCheck('KC206', 'made anew', (image) => ({
+  facts: [imageFact(image)],
+  consequence: `${image.rebuiltBy} makes ${oneLine(image.facts.path)} anew; kata-check reads it afterwards`,
+  affects: [image.facts.path],
+  remedy: usualRemedy('KC206', ['kata-check']),
+}));
+
 const unreadInItsPackage = imageCheck('KC205', 'unread in its package', ({ facts, incoming }) => {
   const stated = incoming?.versionText ?? null;
   return {
@@ -51,7 +58,14 @@ const withoutAVersion = imageCheck('KC201', 'without a version', (image) => ({
 }));
 
 /** At most one of them speaks of an image. */
-export const imageChecks: readonly Check[] = [removed, unreadInItsPackage, missing, unreadable, withoutAVersion];
+export const imageChecks: readonly Check[] = [
+  removed,
+  madeAnew,
+  unreadInItsPackage,
+  missing,
+  unreadable,
+  withoutAVersion,
+];
 
 /** Where its path leads to, and who names it. */
 function pathFacts({ facts, usedBy }: Image): Fact[] {

@@ -31,6 +31,13 @@ const rows: readonly JudgeRow[] = [
   ['and cannot be read', [runtime('3.4.0')], [readImage(null, corrupt)], ['KC205 warn']],
   ['and names no agent', [runtime('3.4.0')], [readImage(null, { unknown: 'no word of it' })], ['KC205 warn']],
   ['what it says is no version', [runtime('3.4.0')], [incomingImage('latest')], ['KC205 warn']],
+  ['it is made anew', [runtime('3.4.0')], [image('1.0.0', { rebuiltBy: 'kata-containers 3.4.0-1' })], ['KC206 info']],
+  [
+    'it is made anew and is not there yet',
+    [runtime('3.4.0')],
+    [image(null, { rebuiltBy: 'x' }, absent)],
+    ['KC206 info'],
+  ],
   ['an extension image needs no agent', [runtime('3.4.0')], [image(null, {}, extension)], []],
   ['an incoming one states none', [runtime('3.4.0')], [incomingImage(null, null, extension)], []],
 ];
