@@ -100,24 +100,26 @@ function copySemver(to) {
   cpSync(installed('node_modules/semver'), to, { recursive: true });
   const path = join(to, 'internal/re.js');
   let text = readFileSync(path, 'utf8');
-  for (const [list, source] of [
-    ['re', 'value'],
-    ['safeRe', 'safe'],
+  for (const [line, later] of [
+    ['const safe = makeSafeRegex(value)', ''],
+    ['safeSrc[index] = safe', 'later(safeSrc, index, () => makeSafeRegex(value))'],
+    ['re[index] = new RegExp(value, F)', 'later(re, index, () => new RegExp(value, F))'],
+    ['safeRe[index] = new RegExp(safe, F)', 'later(safeRe, index, () => new RegExp(safeSrc[index], F))'],
   ]) {
-    const flags = "isGlobal ? 'g' : undefined";
-    const parts = text.split(`  ${list}[index] = new RegExp(${source}, ${flags})`);
+    const [old, next] = [line, later].map((part) => `  ${part.replace('F', "isGlobal ? 'g' : undefined")}\n`);
+    const parts = text.split(old);
     if (parts.length !== 2) throw new Error(`${relative(top, path)} makes its expressions in another way than it did`);
-    text = parts.join(`  later(${list}, index, ${source}, ${flags})`);
+    text = parts.join(next);
   }
   writeFileSync(path, `${text}\n${later}\n`);
 }
 
 /** Goes into the copy. */
-function later(list, index, source, flags) {
+function later(list, index, make) {
   Object.defineProperty(list, index, {
     configurable: true,
     get() {
-      const value = new RegExp(source, flags);
+      const value = make();
       Object.defineProperty(list, index, { value });
       return value;
     },

@@ -3,10 +3,10 @@
  */
 
 import type { Host } from './host/host.ts';
-import { type Judgement, judge } from './judge/judge.ts';
+import type { Judgement } from './judge/judge.ts';
 import type { Policy } from './judge/policy.ts';
 import { stateAfter } from './state/after.ts';
-import type { State } from './state/node.ts';
+import { nothing, type State } from './state/node.ts';
 import type { Request } from './state/request.ts';
 
 export interface Report extends Judgement {
@@ -18,5 +18,7 @@ export interface Report extends Judgement {
 /** `host` is the real one, `rooted` the one below `request.root`. Throws Io, LimitExceeded when the node itself cannot be read. */
 export async function check(host: Host, rooted: Host, request: Request, policy: Policy): Promise<Report> {
   const { state, warnings } = await stateAfter(host, rooted, request);
+  if (state === nothing) return { state, warnings, findings: [], verdict: 'ok', pairs: [] };
+  const { judge } = await import('./judge/judge.ts');
   return { state, warnings, ...judge(state, policy) };
 }

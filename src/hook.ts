@@ -15,22 +15,13 @@ import {
 } from './config.ts';
 import { LimitExceeded, Usage } from './errors.ts';
 import { ancestorsOf, callerOf, commandLineOf } from './hooks/ancestors.ts';
-import { aptTransaction } from './hooks/apt.ts';
-import { dnfTransaction } from './hooks/dnf.ts';
-import { dnf5Transaction, stopRequest } from './hooks/dnf5.ts';
-import { dpkgTransaction, isDpkg, preinstTransaction } from './hooks/dpkg.ts';
 import { type HookName, hookArguments } from './hooks/names.ts';
-import { recordStop } from './hooks/record.ts';
-import { isRpm, rpmTransaction } from './hooks/rpm.ts';
 import { leaveToken } from './hooks/token.ts';
-import { isForZypperAlone, zypperCommits } from './hooks/zypper.ts';
 import type { Host } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
-import { type Judgement, judge } from './judge/judge.ts';
+import type { Judgement } from './judge/judge.ts';
 import { managerOf } from './judge/managers.ts';
-import { printable } from './report/printable.ts';
-import { reportText } from './report/text.ts';
-import { changesBoth, type State } from './state/node.ts';
+import { changesBoth, nothing, type State } from './state/node.ts';
 import type { Request } from './state/request.ts';
 import type { Transaction } from './state/transaction.ts';
 
@@ -53,9 +44,9 @@ interface HookKind {
   /** Whether stopping helps; it does when absent. */
   mayStop?(state: State): boolean;
   /** Tells the manager to stop, where the exit status does not. */
-  stop?(host: Host, report: Report): void;
+  stop?(host: Host, report: Report): Promise<void>;
   /** The manager was not stopped, whether Kata is concerned or not. */
-  goOn?(host: Host, report: Report | null): void;
+  goOn?(host: Host, report: Report | null): Promise<void>;
   /** What is left as it was when it is stopped; everything, when absent. */
   readonly unchanged?: string;
 }
@@ -65,41 +56,50 @@ export type Hook = HookKind &
   (
     | { transaction(host: Host, args: readonly string[], deadline: number): Promise<Transaction | null> }
     /** Where the manager talks on: when the next one is asked for, the one before has been judged. */
-    | { transactions(host: Host): AsyncIterable<Transaction> }
+    | { transactions(host: Host): Promise<AsyncIterable<Transaction>> }
   );
 
+/** A hook's own parts are loaded when it is called: every run of a package manager waits for one of them. */
 export const hooks: Readonly<Record<HookName, Hook>> = {
   apt: {
-    transaction: (host, _, deadline) => aptTransaction(host, deadline),
-    goOn: (host) => leaveToken(host, callerOf(ancestorsOf(host))),
+    transaction: async (host, _, deadline) => (await import('./hooks/apt.ts')).aptTransaction(host, deadline),
+    goOn: async (host) => leaveToken(host, callerOf(ancestorsOf(host))),
   },
-  dpkg: { transaction: dpkgTransaction, goOn: dpkgGoesOn },
+  dpkg: { transaction: async (...given) => (await dpkgParts()).dpkgTransaction(...given), goOn: dpkgGoesOn },
   preinst: {
-    transaction: preinstTransaction,
+    transaction: async (...given) => (await dpkgParts()).preinstTransaction(...given),
     // To refuse the one of two that are to change together makes the mismatch: dpkg goes on with the other.
     mayStop: (state) => !changesBoth(state),
     goOn: dpkgGoesOn,
     unchanged: 'This package is left as it was.',
   },
-  dnf: { transaction: (host, _, deadline) => dnfTransaction(host, deadline), goOn: leaveTokenAbove },
-  dnf5: {
-    transaction: (host, _, deadline) => dnf5Transaction(host, deadline),
+  dnf: {
+    transaction: async (host, _, deadline) => (await import('./hooks/dnf.ts')).dnfTransaction(host, deadline),
     goOn: leaveTokenAbove,
-    stop: (host, report) => host.write(1, stopRequest(summary(report))),
+  },
+  dnf5: {
+    transaction: async (host, _, deadline) => (await dnf5Parts()).dnf5Transaction(host, deadline),
+    goOn: leaveTokenAbove,
+    stop: async (host, report) => host.write(1, (await dnf5Parts()).stopFor(report)),
   },
   zypper: {
     onlyWarns: true,
-    transactions: zypperCommits,
-    goOn: (host, report) => {
-      if (report !== null && isForZypperAlone(report)) leaveTokenAbove(host);
+    transactions: async (host) => (await zypperParts()).zypperCommits(host),
+    goOn: async (host, report) => {
+      if (report !== null && (await zypperParts()).isForZypperAlone(report)) await leaveTokenAbove(host);
     },
   },
   rpm: {
     onlyWarns: true,
-    transaction: rpmTransaction,
-    goOn: (host) => leaveToken(host, ancestorsOf(host).find(isRpm)),
+    transaction: async (...given) => (await rpmParts()).rpmTransaction(...given),
+    goOn: async (host) => leaveToken(host, ancestorsOf(host).find((await rpmParts()).isRpm)),
   },
 };
+
+const dpkgParts = () => import('./hooks/dpkg.ts');
+const dnf5Parts = () => import('./hooks/dnf5.ts');
+const zypperParts = () => import('./hooks/zypper.ts');
+const rpmParts = () => import('./hooks/rpm.ts');
 
 type Named = Hook & { readonly name: HookName };
 
@@ -125,12 +125,12 @@ export async function answer(
       return await answered(host, hook, await hook.transaction(host, args, start + firstDeadline), start, voice);
     } catch (error) {
       // Who has waited until the deadline need not wait for the later hooks as long again.
-      if (error instanceof LimitExceeded) hook.goOn?.(host, null);
+      if (error instanceof LimitExceeded) await hook.goOn?.(host, null);
       throw error;
     }
   }
   let report: Report | null = null;
-  for await (const transaction of hook.transactions(host)) {
+  for await (const transaction of await hook.transactions(host)) {
     // What did not concern Kata before does not afterwards.
     if (transaction.isDone === true && (report === null || !concernsKata(report))) continue;
     report = (await answered(host, hook, transaction, host.now(), voice)) ?? report;
@@ -149,9 +149,10 @@ async function answered(
   if (transaction === null || (transaction.changes.length === 0 && transaction.isDone !== true)) return null;
   const report = await judged(host, hook, transaction, start, voice);
   if (report?.verdict === 'block') {
-    hook.stop?.(host, report);
+    await hook.stop?.(host, report);
+    const { recordStop } = await import('./hooks/record.ts');
     await recordStop(host, report, transaction, voice.statusOf(report));
-  } else if (transaction.isDone !== true) hook.goOn?.(host, report);
+  } else if (transaction.isDone !== true) await hook.goOn?.(host, report);
   return report;
 }
 
@@ -192,6 +193,9 @@ async function judged(
   };
   host.endAt(request.deadline + grace, voice.statusOf('failure'));
   const found = await check(host, rooted, request, policyOf(config));
+  if (found.state === nothing) return found;
+  const { judge } = await import('./judge/judge.ts');
+  const { reportText } = await import('./report/text.ts');
   const judgedIn = (mode: 'block' | 'warn'): Judgement => judge(found.state, { ...policyOf(config), mode });
   // What was told before it happened need not be told again; that it does not fit now must be.
   if (isDone && judgedIn('block').verdict !== 'block') return null;
@@ -209,20 +213,14 @@ function concernsKata({ state }: Report): boolean {
   return state.runtimes.length > 0 || state.images.length > 0;
 }
 
-function dpkgGoesOn(host: Host): void {
-  leaveToken(host, ancestorsOf(host).find(isDpkg));
+async function dpkgGoesOn(host: Host): Promise<void> {
+  leaveToken(host, ancestorsOf(host).find((await dpkgParts()).isDpkg));
 }
 
 /** On the manager itself: rpm runs in it, or below it. */
-function leaveTokenAbove(host: Host): void {
+async function leaveTokenAbove(host: Host): Promise<void> {
   leaveToken(
     host,
     ancestorsOf(host).find((ancestor) => ancestor.command !== 'timeout' && callerOf([ancestor]) !== undefined),
   );
-}
-
-/** For a manager that shows a line of its own. */
-function summary({ findings }: Report): string {
-  const blocks = findings.filter(({ severity }) => severity === 'block');
-  return `kata-check: ${printable(blocks.map(({ title, code }) => `[${code}] ${title}`).join('; '))}`;
 }

@@ -11,9 +11,10 @@ import { reportText } from '../report/text.ts';
 import { packageFiles } from '../state/package-files.ts';
 import type { Request } from '../state/request.ts';
 import { parseRange, type VersionRange } from '../version.ts';
-import { absolute, type Context, exitStatus, isColored, one, rootOf, statusFor, tell, tellOff } from './command.ts';
+import { absolute, type Context, exitStatus, isColored, one, rootOf, statusFor, tellOff } from './command.ts';
 import { release } from './release.ts';
 import { suggestion } from './suggestion.ts';
+import { tell } from './tell.ts';
 
 export async function run(context: Context): Promise<number> {
   const { host, flags, positionals } = context;

@@ -3,10 +3,8 @@
  */
 
 import type { BooleanArgDef, StringArgDef } from 'citty';
-import { describeConfig, type Loaded } from '../config.ts';
 import type { Host } from '../host/host.ts';
 import { resolvePath, rootedHost } from '../host/rooted.ts';
-import { printable } from '../report/printable.ts';
 
 export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undetermined: 11 } as const;
 
@@ -83,14 +81,6 @@ export function statusFor(
   if (verdict !== 'block') return exitStatus.goAhead;
   const isProven = findings.some(({ severity, code }) => severity === 'block' && code.startsWith('KC10'));
   return isProven ? exitStatus.blocked : exitStatus.undetermined;
-}
-
-/** Says on standard error where the values come from, with --verbose, and what was not right about them. */
-export function tell({ host, flags }: Context, { config, warnings }: Loaded, more: readonly string[]): void {
-  if (flags.has('verbose'))
-    for (const line of describeConfig(config)) host.write(2, `kata-check: ${printable(line)}\n`);
-  if (flags.has('quiet')) return;
-  for (const warning of [...warnings, ...more]) host.write(2, `kata-check: warning: ${printable(warning)}\n`);
 }
 
 export function tellOff({ host, flags }: Context, from: string): void {

@@ -5,7 +5,8 @@
 import { Usage } from '../errors.ts';
 import { answer } from '../hook.ts';
 import { hookNames } from '../hooks/names.ts';
-import { type Context, exitStatus, isColored, statusFor, tell, tellOff } from './command.ts';
+import { type Context, exitStatus, isColored, statusFor, tellOff } from './command.ts';
+import { tell } from './tell.ts';
 
 export async function run(context: Context): Promise<number> {
   const { host, positionals } = context;

@@ -14,7 +14,6 @@ import { Corrupt, Unsupported, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
 import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
-import { nameOfArchive } from './dpkg.ts';
 
 /** Whether one of the keys that are looked at, KataCheck::… and DPkg::Options, can stand in this line: asked thousands of times. */
 function canBeRead(line: string): boolean {
@@ -79,6 +78,11 @@ export function parseAptHook(input: string): Transaction {
     // `-o KataCheck::Allow=KC101,KC301` and the list form `-o KataCheck::Allow::=KC101`.
     allow: [...values(header, 'KataCheck::Allow'), ...values(header, 'KataCheck::Allow::')].flatMap(codesIn),
   };
+}
+
+/** Without reading the archive: `/path/name_version_arch.deb`. */
+export function nameOfArchive(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1).split('_', 1)[0] ?? '';
 }
 
 /** The values of one key. apt's option names know no case; keys and values come with some bytes as %XX. */

@@ -9,10 +9,12 @@
  * in `CACHEDIR/REPOSITORY-HASH/packages`, or, of a repository on this machine, below its baseurl.
  */
 
+import type { Report } from '../check.ts';
 import { codesIn } from '../config.ts';
 import { Corrupt, Io, Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
+import { printable } from '../report/printable.ts';
 import { inputLimit, type Transaction } from '../state/transaction.ts';
 import { belowARoot, changesOf, type Row, rootOf } from './changes.ts';
 
@@ -61,6 +63,12 @@ export async function askDnf5(host: Host, deadline: number): Promise<Transaction
   } finally {
     await conversation.close();
   }
+}
+
+/** What stops dnf 5 for what was found. */
+export function stopFor({ findings }: Report): string {
+  const blocks = findings.filter(({ severity }) => severity === 'block');
+  return stopRequest(`kata-check: ${printable(blocks.map(({ title, code }) => `[${code}] ${title}`).join('; '))}`);
 }
 
 /** What makes dnf 5 stop; it shows the message in a line of its own. */

@@ -7,10 +7,11 @@ import type { PackageFields } from '../archive/members.ts';
 import { LimitExceeded, Problem, Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { rootedHost } from '../host/rooted.ts';
-import { runtimePrograms } from '../locate/installation.ts';
 import { installedPackages } from '../locate/packages.ts';
+import { runtimePrograms } from '../locate/programs.ts';
 import type { PackageChange, Transaction } from '../state/transaction.ts';
 import { type Ancestor, ancestorsOf, argumentsOf, pathOf } from './ancestors.ts';
+import { nameOfArchive } from './apt.ts';
 import { hasToken } from './token.ts';
 
 /** What is looked at below the folders of --recursive. */
@@ -108,11 +109,6 @@ export async function unpackedBy(
     };
   });
   return { changes, isWhole: fields.size === archives.length };
-}
-
-/** Without reading the archive: `/path/name_version_arch.deb`. */
-export function nameOfArchive(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1).split('_', 1)[0] ?? '';
 }
 
 function canConcernKata(host: Host, root: string, archives: readonly string[]): boolean {

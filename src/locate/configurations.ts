@@ -18,6 +18,7 @@ import type { TomlTable, TomlValue } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus, resolvePath } from '../host/rooted.ts';
+import { confidential, snap } from './programs.ts';
 import { isTable, merged, readToml, type Unread, withoutOtherKeys } from './toml.ts';
 
 /** kata-deploy writes up to three for a handler. */
@@ -63,10 +64,6 @@ export interface Configuration {
   readonly maskedBy: string | null;
 }
 
-/** Where the snap is mounted. */
-export const snap = '/snap/kata-containers/current/usr';
-/** Where Azure Linux has the runtime for confidential pods, but for its shim. */
-export const confidential = '/opt/confidential-containers';
 const confidentialFolder = `${confidential}/share/defaults/kata-containers`;
 
 const local = '/etc/kata-containers/configuration.toml';

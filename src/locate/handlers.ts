@@ -7,12 +7,13 @@
 
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { confidential, endOfLinks, languageOfName, type NamedConfiguration, type Reader } from './configurations.ts';
+import { endOfLinks, languageOfName, type NamedConfiguration, type Reader } from './configurations.ts';
 import { containerdHandlers } from './engines/containerd.ts';
 import { crioHandlers } from './engines/crio.ts';
 import { dockerHandlers } from './engines/docker.ts';
 import type { Handler } from './engines/handler.ts';
 import { configurationOf, scriptIn, wrappedProgram, wrapperHandlers } from './engines/wrappers.ts';
+import { confidential } from './programs.ts';
 import { isTable, readToml, type Unread } from './toml.ts';
 
 export interface Named {

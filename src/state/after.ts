@@ -1,36 +1,15 @@
 /**
  * The state after the transaction: which runtimes and which guest images will be there. Without a transaction, what is there now.
+ *
+ * Nearly no run of a package manager concerns Kata: what does more than to see that is loaded where one does.
  */
 
 import type { Host } from '../host/host.ts';
-import { measuredImages } from '../locate/measured.ts';
-import { runningSandboxes } from '../locate/sandboxes.ts';
-import { type Before, nodeBefore, ownsAnything } from './before.ts';
-import { imagesAfter } from './images.ts';
-import { type Incoming, incomingOf } from './incoming.ts';
-import type { State } from './node.ts';
+import type { After } from './assembled.ts';
+import { nothing } from './node.ts';
 import { concernsKata } from './relevance.ts';
 import type { Request } from './request.ts';
-import { runtimesAfter } from './runtimes.ts';
-import { isReinstall, type PackageChange } from './transaction.ts';
-
-export interface After {
-  readonly state: State;
-  /** Problems on the way that are no findings of their own. */
-  readonly warnings: readonly string[];
-}
-
-const nothing: State = {
-  runtimes: [],
-  images: [],
-  configurations: [],
-  unread: [],
-  manager: null,
-  commandLine: null,
-  onlyChanges: true,
-  sandboxes: null,
-  measured: [],
-};
+import { isReinstall } from './transaction.ts';
 
 /** `host` is the real one, `rooted` the one below `request.root`. Throws Io, LimitExceeded. */
 export async function stateAfter(host: Host, rooted: Host, request: Request): Promise<After> {
@@ -40,57 +19,6 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
   if (request.transaction !== null && !(await concernsKata(host, rooted, steps, request))) {
     return { state: nothing, warnings: [] };
   }
-  const before = await nodeBefore(host, rooted, request, steps);
-  const warnings: string[] = [];
-  const incoming: Incoming[] = [];
-  try {
-    for (const step of steps) {
-      const found = step.action === 'remove' ? undefined : await incomingOf(before, step, warnings);
-      if (found !== undefined) incoming.push(found);
-    }
-    return { state: await assembled(before, steps, incoming), warnings };
-  } finally {
-    for (const { payload } of incoming) payload?.close();
-  }
-}
-
-/** What the packages that come and go make of the node. Throws as `stateAfter`. */
-async function assembled(
-  before: Before,
-  steps: readonly PackageChange[],
-  incoming: readonly Incoming[],
-): Promise<State> {
-  const { host, rooted, request, installation } = before;
-  const removed = new Set(steps.filter(({ action }) => action === 'remove').map(({ name }) => name));
-  // Nothing of Kata comes and nothing goes: no image need be read, and nobody be told of a configuration that was wrong before.
-  if (request.transaction !== null && incoming.length === 0 && !ownsAnything(before, removed)) return nothing;
-  const images = await imagesAfter(before, incoming, removed);
-  const runtimes = await runtimesAfter(before, incoming, removed, images);
-  return {
-    runtimes,
-    images,
-    ...configured(before),
-    manager: request.transaction?.manager ?? null,
-    commandLine: request.commandLine?.() ?? null,
-    onlyChanges: request.transaction !== null,
-    // Another root is another node, or none: what runs here is not its.
-    sandboxes: request.root === '' ? runningSandboxes(host) : null,
-    // By hand only. A package that comes in may bring the image, its configuration, or both. dpkg leaves a configuration that was changed
-    // on the node as it is, or asks; drop-ins and handlers of this node say which of them are read; and the hash partition is deep in a
-    // compressed payload: what will then be asked of which image is not certain, and this finding blocks. Where neither of the two
-    // changes, a transaction is not the place to tell of it.
-    measured:
-      request.transaction !== null || request.images.length > 0
-        ? []
-        : measuredImages(rooted, installation, request.deadline),
-  };
-}
-
-/** None when the images are given: what names them was not asked then. */
-function configured({ request, installation }: Before): Pick<State, 'configurations' | 'unread'> {
-  if (request.images.length > 0) return { configurations: [], unread: [] };
-  const { configurations } = installation;
-  // Nobody reads a masked one, so that its mistakes do no harm.
-  const read = configurations.filter(({ maskedBy }) => maskedBy === null);
-  return { configurations, unread: [...installation.unread, ...read.flatMap(({ unread }) => unread)] };
+  const { assembled } = await import('./assembled.ts');
+  return assembled(host, rooted, request, steps);
 }

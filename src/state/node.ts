@@ -104,6 +104,19 @@ export interface State {
   readonly measured: readonly Measured[];
 }
 
+/** Of a transaction that does not concern Kata. */
+export const nothing: State = {
+  runtimes: [],
+  images: [],
+  configurations: [],
+  unread: [],
+  manager: null,
+  commandLine: null,
+  onlyChanges: true,
+  sandboxes: null,
+  measured: [],
+};
+
 /** The image has the root hash that it must have. */
 export function isAsMeasured({ expected, actual, problem }: Measured): boolean {
   return problem === null && expected !== null && expected === actual;

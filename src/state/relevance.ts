@@ -11,11 +11,10 @@
  * (rpm's database would have to be asked through rpm) is told by 1 and by whether a runtime program is there.
  */
 
-import { openPackage } from '../archive/package.ts';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
-import { runtimePrograms } from '../locate/installation.ts';
+import { runtimePrograms } from '../locate/programs.ts';
 import { declares } from '../locate/provides.ts';
 import type { Settings } from './settings.ts';
 import type { PackageChange } from './transaction.ts';
@@ -92,6 +91,7 @@ function listsOf(host: Host, database: string, names: ReadonlySet<string>): stri
 }
 
 async function carriesField(host: Host, archive: string, deadline: number): Promise<boolean> {
+  const { openPackage } = await import('../archive/package.ts');
   try {
     return declares(await openPackage(host, archive, deadline).fields());
   } catch (error) {

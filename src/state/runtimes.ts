@@ -3,8 +3,8 @@
  */
 
 import type { Language } from '../locate/configurations.ts';
-import type { Program } from '../locate/installation.ts';
 import type { InstalledPackage } from '../locate/packages.ts';
+import type { Program } from '../locate/programs.ts';
 import { askProgram, versionInFile } from '../locate/runtimes.ts';
 import { parseVersion } from '../version.ts';
 import { type Before, programsOf } from './before.ts';

@@ -3,7 +3,7 @@ import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
 import { namedConfigurations } from '../../src/locate/handlers.ts';
-import { runtimePrograms } from '../../src/locate/installation.ts';
+import { runtimePrograms } from '../../src/locate/programs.ts';
 import { type Tree, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 
