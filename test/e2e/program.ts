@@ -13,9 +13,12 @@ export interface Form {
   readonly needs: readonly string[];
 }
 
+const emulated = process.env.KATA_CHECK_NATIVE?.split(' ') as [string, ...string[]] | undefined;
+
 export const forms: readonly Form[] = [
   { name: 'Node.js', argv: [process.execPath, join(dist, 'kata-check.mjs')], needs: [] },
-  { name: 'native', argv: [native], needs: [native] },
+  // KATA_CHECK_NATIVE runs another one in its place, such as that of another architecture: `qemu-s390x-static -L /usr/s390x-linux-gnu PROGRAM`.
+  { name: 'native', argv: emulated ?? [native], needs: [native] },
 ];
 
 export interface Outcome {
