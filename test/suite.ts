@@ -12,15 +12,19 @@ export interface Needs {
   readonly needs?: readonly string[];
   /** Seconds; 120 when absent. */
   readonly timeout?: number;
+  /** Takes more than some ten seconds: only `npm run test:long` runs it, and who asks for its file by name. */
+  readonly isLong?: boolean;
 }
 
 export type Test = (name: string, handler: () => void | Promise<void>, options?: Needs) => void;
 
 const directories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-const open: { name: string; run(): void; tests: number }[] = [];
+const open: { readonly run: () => void }[] = [];
+let counted = { tests: 0, long: 0, skipped: [] as string[][] };
 
-/** Skipped tests as "test: needs X", for the runner. */
-export const skipped: string[] = [];
+/** Which tests of a file run: test/run.ts decides. */
+export type Wanted = 'short' | 'long' | 'all';
+let wanted: Wanted = 'all';
 
 /**
  * A folder of the corpus that KATA_CHECK_CORPUS names: `NAME` or `corpus/NAME` in it, or, for images, itself. Without one, a path that is not there
@@ -57,28 +61,32 @@ async function withTimeout(handler: () => void | Promise<void>, seconds: number)
 
 export function suite(name: string): Test {
   const inner = uvuSuite(name);
-  const entry = { name, run: () => inner.run(), tests: 0 };
-  open.push(entry);
-  return (title, handler, options = {}) => {
-    entry.tests += 1;
-    const missing = (options.needs ?? []).filter((need) => !has(need));
-    if (missing.length > 0) {
-      skipped.push(
-        `${name}: ${title}: skipped: needs ${missing.map((need) => (need.startsWith('/') && !need.startsWith('/KATA') ? relative('.', need) : need)).join(', ')}`,
-      );
-      inner.skip(title);
-    } else {
-      inner(title, () => withTimeout(handler, options.timeout ?? 120));
-    }
+  open.push({ run: () => inner.run() });
+  return (title, handler, { needs = [], timeout = 120, isLong = false } = {}) => {
+    counted.tests += 1;
+    if (isLong && wanted === 'short') counted.long += 1;
+    if (wanted === (isLong ? 'short' : 'long')) return;
+    const missing = needs.filter((need) => !has(need));
+    if (missing.length === 0) inner(title, () => withTimeout(handler, timeout));
+    else counted.skipped.push([...new Set(missing.map(written))]);
   };
 }
 
-/** Hands the suites of the file just loaded to uvu; returns how many tests they hold. */
-export function closeSuites(): number {
-  let tests = 0;
-  for (const entry of open.splice(0)) {
-    entry.run();
-    tests += entry.tests;
-  }
-  return tests;
+/** A need as the sum of all names it. */
+function written(need: string): string {
+  if (need.startsWith('/KATA_CHECK_CORPUS/')) return 'KATA_CHECK_CORPUS, a folder of sample images';
+  return need.startsWith('/') ? relative('.', need) : need;
+}
+
+/** For the file that is loaded next. */
+export function want(tests: Wanted): void {
+  wanted = tests;
+}
+
+/** Hands the suites of the file just loaded to uvu; returns how many tests they hold, and what those that are skipped need. */
+export function takeSuites(): typeof counted {
+  for (const { run } of open.splice(0)) run();
+  const taken = counted;
+  counted = { tests: 0, long: 0, skipped: [] };
+  return taken;
 }
