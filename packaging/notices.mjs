@@ -16,6 +16,9 @@ const top = fileURLToPath(new URL('..', import.meta.url));
 /** The SPDX names that `License:` of packaging/rpm/kata-check.spec states. */
 export const declared = ['Apache-2.0', 'BSD-3-Clause', 'ISC', 'MIT'];
 
+/** Of what is linked into the static program beside. */
+const linked = ['0BSD', 'LGPL-2.1-or-later', 'Zlib'];
+
 /** The npm package that a file of the bundle comes from, as `node_modules/NAME`; undefined for our own sources. */
 function packageFolder(path) {
   return /^(?:.*\/)?(node_modules\/(?:@[^/]+\/)?[^/]+)(?=\/)/.exec(path)?.[1];
@@ -28,7 +31,7 @@ export function installed(folder) {
 }
 
 function part(name, version, licence, file) {
-  if (!declared.includes(licence))
+  if (![...declared, ...linked].includes(licence))
     throw new Error(`${name}: its licence "${licence}" is none that kata-check's packages declare`);
   return { name, version, licence, file, text: readFileSync(file, 'utf8').trim() };
 }
@@ -51,7 +54,7 @@ export function bundledPackages(metafile) {
 export function partsOf(form) {
   const noted = join(top, `dist/${form}.parts.json`);
   const others = existsSync(noted) ? JSON.parse(readFileSync(noted, 'utf8')) : [];
-  return [...bundledPackages(join(top, `dist/${form}.meta.json`)), ...others];
+  return [...bundledPackages(join(top, `dist/${form.replace('-static', '')}.meta.json`)), ...others];
 }
 
 export function writeNotices(form, others = []) {

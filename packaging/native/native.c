@@ -1,9 +1,9 @@
 /*
- * The module `native` of the native program: what QuickJS's own `os` lacks. `Decompressor` is gzip or zstd by the system's libz or
- * libzstd, in half the time of their programs; they are looked for when they are wanted, so that the program needs libc only.
+ * The module `native` of the native program: what QuickJS's own `os` lacks. `Decompressor` is gzip, zstd or xz by the system's libz,
+ * libzstd or liblzma, in half the time of their programs; they are looked for when they are wanted, so that the program needs libc only.
  * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a file. `lz4Block`
  * decompresses one block of LZ4. `holding` looks for texts in hundreds of files, which every apt run waits for. Interface of libz: its
- * zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h.
+ * zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h; of liblzma 5: its lzma/base.h.
  */
 
 #define _GNU_SOURCE
@@ -83,42 +83,110 @@ static int find_libzstd(void) {
   return libzstd.create && libzstd.decompress && libzstd.is_error && libzstd.error_name && libzstd.end;
 }
 
-/* Of one of the two: `zstd` is NULL for gzip. */
-struct decompressor {
-  struct z_stream gzip;
-  void *zstd;
+struct lzma_stream {
+  const uint8_t *next_in;
+  size_t avail_in;
+  uint64_t total_in;
+  uint8_t *next_out;
+  size_t avail_out;
+  uint64_t total_out;
+  const void *allocator;
+  void *internal;
+  void *reserved_pointers[4];
+  uint64_t seek_pos, reserved_number;
+  size_t reserved_sizes[2];
+  int reserved_enums[2];
 };
+
+enum {
+  LZMA_OK = 0,
+  LZMA_STREAM_END = 1,
+  LZMA_MEM_ERROR = 5,
+  LZMA_MEMLIMIT_ERROR = 6,
+  LZMA_BUF_ERROR = 10,
+  LZMA_RUN = 0,
+  LZMA_FINISH = 3,
+  /* Streams in a row, with zeros between them, as the program takes them. */
+  LZMA_CONCATENATED = 8,
+  /* In bytes: as src/read/decompress.ts has it for the program. */
+  xz_memory = 256 * 1024 * 1024,
+};
+
+static struct {
+  int (*begin)(struct lzma_stream *, uint64_t memory, uint32_t flags);
+  int (*code)(struct lzma_stream *, int action);
+  void (*end)(struct lzma_stream *);
+} liblzma;
+
+static int find_liblzma(void) {
+  static void *handle;
+  if (handle == NULL) handle = dlopen("liblzma.so.5", RTLD_NOW | RTLD_LOCAL);
+  if (handle == NULL) return 0;
+  *(void **)&liblzma.begin = dlsym(handle, "lzma_stream_decoder");
+  *(void **)&liblzma.code = dlsym(handle, "lzma_code");
+  *(void **)&liblzma.end = dlsym(handle, "lzma_end");
+  return liblzma.begin && liblzma.code && liblzma.end;
+}
+
+struct decompressor {
+  enum { form_gzip, form_zstd, form_xz } form;
+  union {
+    struct z_stream gzip;
+    void *zstd;
+    struct lzma_stream xz;
+  };
+};
+
+static int begin(struct decompressor *this) {
+  switch (this->form) {
+    case form_gzip: return libz.init(&this->gzip, gzip_window, "1.0", sizeof this->gzip) == Z_OK;
+    case form_zstd: return (this->zstd = libzstd.create()) != NULL;
+    case form_xz: return liblzma.begin(&this->xz, xz_memory, LZMA_CONCATENATED) == LZMA_OK;
+  }
+  return 0;
+}
+
+static void end(struct decompressor *this) {
+  switch (this->form) {
+    case form_gzip: libz.end(&this->gzip); break;
+    case form_zstd: libzstd.end(this->zstd); break;
+    case form_xz: liblzma.end(&this->xz); break;
+  }
+}
 
 static JSClassID decompressor_class;
 
 static void decompressor_finalizer(JSRuntime *runtime, JSValue value) {
   struct decompressor *decompressor = JS_GetOpaque(value, decompressor_class);
   if (decompressor == NULL) return;
-  if (decompressor->zstd != NULL) libzstd.end(decompressor->zstd);
-  else libz.end(&decompressor->gzip);
+  end(decompressor);
   js_free_rt(runtime, decompressor);
 }
 
 static JSClassDef decompressor_definition = { "Decompressor", .finalizer = decompressor_finalizer };
 
-/* decompressor("gzip" or "zstd"): a Decompressor, or null without its library. */
+/* decompressor("gzip", "zstd" or "xz"): a Decompressor, or null without its library. */
 static JSValue make_decompressor(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  static const struct {
+    const char *name;
+    int (*find)(void);
+  } forms[] = { [form_gzip] = { "gzip", find_libz }, [form_zstd] = { "zstd", find_libzstd }, [form_xz] = { "xz", find_liblzma } };
   const char *name = JS_ToCString(context, arguments[0]);
   if (name == NULL) return JS_EXCEPTION;
-  const int is_zstd = strcmp(name, "zstd") == 0, is_gzip = strcmp(name, "gzip") == 0;
+  unsigned form = 0;
+  while (form <= form_xz && strcmp(forms[form].name, name) != 0) form++;
   JS_FreeCString(context, name);
-  if (!(is_zstd && find_libzstd()) && !(is_gzip && find_libz())) return JS_NULL;
+  if (form > form_xz || !forms[form].find()) return JS_NULL;
   struct decompressor *decompressor = js_mallocz(context, sizeof *decompressor);
   if (decompressor == NULL) return JS_EXCEPTION;
-  if (is_zstd) decompressor->zstd = libzstd.create();
-  if (is_zstd ? decompressor->zstd == NULL : libz.init(&decompressor->gzip, gzip_window, "1.0", sizeof decompressor->gzip) != Z_OK) {
+  decompressor->form = form;
+  if (!begin(decompressor)) {
     js_free(context, decompressor);
     return JS_NULL;
   }
   JSValue object = JS_NewObjectClass(context, decompressor_class);
   if (JS_IsException(object)) {
-    if (is_zstd) libzstd.end(decompressor->zstd);
-    else libz.end(&decompressor->gzip);
+    end(decompressor);
     js_free(context, decompressor);
     return object;
   }
@@ -140,7 +208,7 @@ static uint8_t *range(JSContext *context, JSValueConst *arguments, unsigned *len
   return bytes + from;
 }
 
-/* What a step of either kind says: errors of libz for both. */
+/* What a step of either kind says: errors of libz for all. */
 enum { step_on = 0, step_end = 1, step_bad = -3, step_memory = -4 };
 
 static int gzip_step(struct z_stream *stream, uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size) {
@@ -166,6 +234,29 @@ static int zstd_step(void *stream, uint8_t *input, unsigned *input_size, uint8_t
   return strstr(libzstd.error_name(left), "memory") != NULL ? step_memory : step_bad;
 }
 
+/* At the end of its streams only when there is no more input: an empty one says so. */
+static int xz_step(struct lzma_stream *stream, uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size) {
+  stream->next_in = input;
+  stream->avail_in = *input_size;
+  stream->next_out = output;
+  stream->avail_out = *output_size;
+  const int status = liblzma.code(stream, *input_size == 0 ? LZMA_FINISH : LZMA_RUN);
+  *input_size -= stream->avail_in;
+  *output_size -= stream->avail_out;
+  if (status == LZMA_OK || status == LZMA_BUF_ERROR) return step_on;
+  if (status == LZMA_STREAM_END) return step_end;
+  return status == LZMA_MEM_ERROR || status == LZMA_MEMLIMIT_ERROR ? step_memory : step_bad;
+}
+
+static int step(struct decompressor *this, uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size) {
+  switch (this->form) {
+    case form_gzip: return gzip_step(&this->gzip, input, input_size, output, output_size);
+    case form_zstd: return zstd_step(this->zstd, input, input_size, output, output_size);
+    case form_xz: return xz_step(&this->xz, input, input_size, output, output_size);
+  }
+  return step_bad;
+}
+
 /*
  * step(input, from, to, output, from, to): [bytes taken, bytes given, 0 to go on, 1 at the end of a member, else an error].
  * Behind the end of a member, the next step begins another one.
@@ -177,9 +268,7 @@ static JSValue decompressor_step(JSContext *context, JSValueConst this, int coun
   uint8_t *input = range(context, arguments, &input_size);
   uint8_t *output = input == NULL ? NULL : range(context, arguments + 3, &output_size);
   if (output == NULL) return JS_EXCEPTION;
-  const int status = decompressor->zstd != NULL
-                       ? zstd_step(decompressor->zstd, input, &input_size, output, &output_size)
-                       : gzip_step(&decompressor->gzip, input, &input_size, output, &output_size);
+  const int status = step(decompressor, input, &input_size, output, &output_size);
   const int32_t results[] = { input_size, output_size, status };
   JSValue array = JS_NewArray(context);
   for (uint32_t index = 0; index < 3; index++)

@@ -79,8 +79,8 @@ declare module 'os' {
 /** packaging/native/native.c */
 declare module 'native' {
   export type Decompressor = import('./decompress.ts').Decompressor;
-  /** Null where the system lacks libz or libzstd. */
-  export function decompressor(form: 'gzip' | 'zstd'): Decompressor | null;
+  /** Null where the system lacks libz, libzstd or liblzma. */
+  export function decompressor(form: import('./decompress.ts').FormName): Decompressor | null;
   /** Whether all bytes from..to of the buffer are zero. */
   export function isZero(buffer: ArrayBufferLike, from: number, to: number): boolean;
   /** Ranges are from, to; `start` counts from the output's. Returns where in that the block ended, or -1 for a bad one. */

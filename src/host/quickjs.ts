@@ -7,7 +7,7 @@ import * as native from 'native';
 import * as os from 'os';
 import * as std from 'std';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
-import { decompress, formOf } from './decompress.ts';
+import { decompress, type FormName, formOf } from './decompress.ts';
 import {
   besidePath,
   type Completed,
@@ -384,7 +384,7 @@ async function* runProgram(
 
 /** Instead of the program. Throws as that. */
 async function* decompressFile(
-  form: 'gzip' | 'zstd',
+  form: FormName,
   decompressor: native.Decompressor,
   input: NonNullable<RunOptions['input']>,
   options: RunOptions,
