@@ -4,6 +4,10 @@
 
 import { repeated } from './shell.ts';
 
+export type Keep =
+  | { readonly by: 'hold'; hold(packages: readonly string[]): string; release(packages: readonly string[]): string }
+  | { readonly by: 'option'; words(packages: readonly string[]): readonly string[] };
+
 export interface Manager {
   /** As the message names it: `stopped apt`. */
   readonly name: string;
@@ -15,8 +19,10 @@ export interface Manager {
   readonly allow: { readonly by: 'option' | 'environment'; words(code: string): readonly string[] };
   /** Brings these packages together; null where the files would have to be named. */
   install(packages: readonly string[]): string | null;
-  /** Keeps these packages as they are; null where the manager cannot. */
-  hold(packages: readonly string[]): string | null;
+  /** Keeps these packages as they are: for good, until it is undone, or for one run by an option; null where the manager cannot. */
+  readonly keep: Keep | null;
+  /** What it prints after a stop does not tell that kata-check stopped it. */
+  readonly hidesStop: boolean;
 }
 
 const inEnvironment: Manager['allow'] = { by: 'environment', words: (code) => [`KATA_CHECK_ALLOW=${code}`] };
@@ -26,6 +32,11 @@ const line =
   (packages: readonly string[]): string =>
     [...words, ...packages].join(' ');
 
+const markHold: Keep = { by: 'hold', hold: line('apt-mark', 'hold'), release: line('apt-mark', 'unhold') };
+// versionlock needs a plugin of dnf that few nodes have, and stays for ever.
+const exclude: Keep = { by: 'option', words: (packages) => packages.map((name) => `--exclude=${name}`) };
+const lock: Keep = { by: 'hold', hold: line('zypper', 'addlock'), release: line('zypper', 'removelock') };
+
 export const managers: readonly Manager[] = [
   {
     name: 'apt',
@@ -33,7 +44,8 @@ export const managers: readonly Manager[] = [
     canBeStopped: true,
     allow: { by: 'option', words: (code) => ['-o', `KataCheck::Allow=${code}`] },
     install: line('apt-get', 'install'),
-    hold: line('apt-mark', 'hold'),
+    keep: markHold,
+    hidesStop: true,
   },
   {
     name: 'dpkg',
@@ -41,7 +53,8 @@ export const managers: readonly Manager[] = [
     canBeStopped: true,
     allow: inEnvironment,
     install: () => null,
-    hold: line('apt-mark', 'hold'),
+    keep: markHold,
+    hidesStop: true,
   },
   // A plugin of dnf 4 sees no option of its own.
   {
@@ -50,7 +63,8 @@ export const managers: readonly Manager[] = [
     canBeStopped: true,
     allow: inEnvironment,
     install: line('dnf', 'install'),
-    hold: line('dnf', 'versionlock', 'add'),
+    keep: exclude,
+    hidesStop: false,
   },
   {
     name: 'dnf5',
@@ -58,7 +72,8 @@ export const managers: readonly Manager[] = [
     canBeStopped: true,
     allow: { by: 'option', words: (code) => [`--setvar=kata_check_allow=${code}`] },
     install: line('dnf5', 'install'),
-    hold: line('dnf5', 'versionlock', 'add'),
+    keep: exclude,
+    hidesStop: false,
   },
   {
     name: 'zypper',
@@ -66,7 +81,8 @@ export const managers: readonly Manager[] = [
     canBeStopped: false,
     allow: inEnvironment,
     install: line('zypper', 'install'),
-    hold: line('zypper', 'addlock'),
+    keep: lock,
+    hidesStop: false,
   },
   {
     name: 'rpm',
@@ -74,7 +90,8 @@ export const managers: readonly Manager[] = [
     canBeStopped: false,
     allow: inEnvironment,
     install: () => null,
-    hold: () => null,
+    keep: null,
+    hidesStop: false,
   },
 ];
 

@@ -5,8 +5,8 @@
 import type { Comparison } from '../protocol/compare.ts';
 import type { Image, Runtime } from '../state/node.ts';
 import type { Fact, Finding } from './findings.ts';
-import { type Manager, managerOf } from './managers.ts';
-import { shellWord } from './shell.ts';
+import { managerOf } from './managers.ts';
+import { remedyOn } from './remedy.ts';
 
 export function runtimeFact(runtime: Runtime): Fact {
   const { requirement, versionSource } = runtime;
@@ -53,30 +53,10 @@ export function remedyFor(
 ): Finding['remedy'] {
   // Such an agent is in the range: what settles it is that both are of the same release.
   const wanted = compared?.code === 'KC107' ? (runtime.version?.text ?? '') : (runtime.requirement?.range.text ?? '');
-  const keep =
-    runtime.isIncoming && runtime.replaces !== null
-      ? `, or keep ${runtime.name} at ${runtime.replaces}`
-      : image.incoming !== null
-        ? `, or keep the guest image that is installed`
-        : '';
-  const commands = commandsOf(managerOf(manager), runtime, image);
-  return { text: `Install a guest image with agent ${wanted}${keep}.`, commands };
+  return remedyOn({ runtime, image, wanted }, managerOf(manager));
 }
 
 /** Where a fact is from may take several lines, but a path takes one. */
 export function oneLine(text: string): string {
   return text.replaceAll('\n', '\\u000a');
-}
-
-/** With the other package, where there is one that stays; else without what comes. */
-function commandsOf(manager: Manager | undefined, runtime: Runtime, image: Image): string[] {
-  // A runtime that no package owns is named by its path.
-  const runtimePackage = runtime.name.startsWith('/') ? null : runtime.name;
-  const known = (names: readonly (string | null)[]): string[] => [...new Set(names.filter((name) => name !== null))];
-  const comes = known([runtime.isIncoming ? runtimePackage : null, image.incoming === null ? null : image.package]);
-  const all = known([...comes, runtimePackage, image.package]);
-  if (manager === undefined || comes.length === 0) return [];
-  const isHalf = comes.length === 1 && all.length === 2;
-  const command = isHalf ? manager.install(all.map(shellWord)) : manager.hold(comes.map(shellWord));
-  return command === null ? [] : [command];
 }

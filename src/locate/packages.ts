@@ -14,6 +14,8 @@ export interface InstalledPackage extends Declared {
   readonly version: string;
   /** The paths of those asked for that it owns. */
   readonly owns: readonly string[];
+  /** The admin keeps it as it is (`apt-mark hold`); of rpm's packages that is not known. */
+  readonly isHeld?: boolean;
 }
 
 const outputLimit = 16 * 1024 * 1024;
@@ -97,7 +99,7 @@ async function askDpkg(
   if (asked.length === 0) return [];
   // biome-ignore-start lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const format =
-    '${db:Status-Status}\\t${Package}\\t${Version}\\t${Kata-Agent-Requires}${XB-Kata-Agent-Requires}\\t' +
+    '${db:Status-Status}\\t${db:Status-Want}\\t${Package}\\t${Version}\\t${Kata-Agent-Requires}${XB-Kata-Agent-Requires}\\t' +
     '${Kata-Agent-Version}${XB-Kata-Agent-Version}\\n';
   // biome-ignore-end lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const answer = await ask(
@@ -106,7 +108,7 @@ async function askDpkg(
     deadline,
   );
   return answer.split('\n').flatMap((line): InstalledPackage[] => {
-    const [status, name = '', version = '', requires = '', agent = ''] = line.split('\t');
+    const [status, want, name = '', version = '', requires = '', agent = ''] = line.split('\t');
     // Removed, with its configuration left behind.
     if (status === undefined || status === '' || status === 'config-files' || status === 'not-installed') return [];
     return [
@@ -116,6 +118,7 @@ async function askDpkg(
         agentRequires: requires === '' ? null : requires,
         agentVersion: agent === '' ? null : agent,
         owns: owned.get(name) ?? [],
+        ...(want === 'hold' ? { isHeld: true } : {}),
       },
     ];
   });

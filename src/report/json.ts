@@ -3,8 +3,9 @@
  */
 
 import type { Report } from '../check.ts';
+import { waiting } from '../judge/remedy.ts';
 import type { ImageFacts } from '../read/image.ts';
-import type { Image, Runtime } from '../state/node.ts';
+import type { Image, Runtime, State } from '../state/node.ts';
 import { printable, printableJson } from './printable.ts';
 import { overrideFor } from './text.ts';
 
@@ -70,6 +71,11 @@ function runtimeObject({ requirement, ...runtime }: Runtime): object {
   };
 }
 
+function waitingObject(state: State): object | null {
+  const rest = waiting(state);
+  return rest === null ? null : { packages: state.changing?.others ?? 0, ...rest };
+}
+
 export function reportJson(report: Report, exitCode: number): string {
   const { state, findings, verdict } = report;
   const requirement = state.runtimes.find((runtime) => runtime.requirement !== null)?.requirement ?? null;
@@ -122,6 +128,8 @@ export function reportJson(report: Report, exitCode: number): string {
       verdict: own,
       codes,
     })),
+    // How the packages that have nothing to do with Kata go on without it, when this transaction is stopped.
+    waiting: verdict === 'block' ? waitingObject(state) : null,
     // Null: not known, as below another root. Zero would say that none runs.
     sandboxes: { running: state.sandboxes?.running ?? null, ids: state.sandboxes?.ids ?? [] },
     findings: findings.map((finding) => ({

@@ -6,6 +6,7 @@
 import type { Report } from '../check.ts';
 import { type Fact, type Finding, type FindingKind, findingKind } from '../judge/findings.ts';
 import { managerOf, managers, overrideOf } from '../judge/managers.ts';
+import { waiting } from '../judge/remedy.ts';
 import { imageFact, runtimeFact } from '../judge/wording.ts';
 import type { ImageFacts } from '../read/image.ts';
 import { isAsMeasured, type State } from '../state/node.ts';
@@ -108,8 +109,7 @@ export function reportText(report: Report, options: TextOptions, isHook: boolean
   const others = findings.filter((finding) => finding.severity !== 'block' && !isNote(finding));
   const parts = [...others, ...blocks].map((finding) => findingText(finding, options, state));
   if (isHook) {
-    const unchanged = options.unchanged ?? 'Nothing was changed.';
-    return verdict === 'block' ? `${parts.join('\n')}\n${unchanged}\n` : parts.join('\n');
+    return verdict === 'block' ? `${parts.join('\n')}\n${endText(state, options)}` : parts.join('\n');
   }
   const notes = [
     ...findings.filter(isNote).map(({ consequence, code }) => noteText(consequence, code)),
@@ -121,6 +121,18 @@ export function reportText(report: Report, options: TextOptions, isHook: boolean
       ? ''
       : plainText(report, options);
   return [overview, notes, ...parts].filter((part) => part !== '').join('\n');
+}
+
+/** Below everything, and above what the manager itself says: what was changed, and how the rest goes on. */
+function endText(state: State, { unchanged, manager }: TextOptions): string {
+  const rest = unchanged === undefined ? waiting(state) : null;
+  const known = managerOf(manager);
+  return [
+    ...wrap(`${unchanged ?? 'Nothing was changed.'} ${printable(rest?.text ?? '', 1000)}`.trimEnd(), width),
+    ...(rest?.commands ?? []).map((command) => `    ${printable(command, 1000)}`),
+    ...(known?.hidesStop === true ? [`The error that ${known.name} reports below means this stop.`] : []),
+    '',
+  ].join('\n');
 }
 
 /** What only informs by nature is a line, and no reason to speak in a hook. */

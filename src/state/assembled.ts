@@ -59,6 +59,7 @@ async function ofPackages(
     manager: request.transaction?.manager ?? null,
     commandLine: request.commandLine?.() ?? null,
     onlyChanges: request.transaction !== null,
+    changing: request.transaction === null ? null : changing(before, steps, incoming),
     // Another root is another node, or none: what runs here is not its.
     sandboxes: request.root === '' ? runningSandboxes(host) : null,
     // By hand only. A package that comes in may bring the image, its configuration, or both. dpkg leaves a configuration that was changed
@@ -70,6 +71,21 @@ async function ofPackages(
         ? []
         : measuredImages(rooted, installation, request.deadline),
   };
+}
+
+/** Those of Kata by their names, the others by their number. */
+function changing(
+  { packages }: Before,
+  steps: readonly PackageChange[],
+  incoming: readonly Incoming[],
+): State['changing'] {
+  const names = [...new Set(steps.map(({ name }) => name))];
+  const ours = new Set([
+    ...incoming.map(({ change }) => change.name),
+    ...packages.flatMap(({ name, owns }) => (owns.length > 0 ? [name] : [])),
+  ]);
+  const kata = names.filter((name) => ours.has(name));
+  return { kata, others: names.length - kata.length };
 }
 
 /** None when the images are given: what names them was not asked then. */

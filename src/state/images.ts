@@ -4,6 +4,7 @@
 
 import type { IncomingImage } from '../archive/incoming.ts';
 import { Problem } from '../errors.ts';
+import { builderOf } from '../locate/builders.ts';
 import { usualImages } from '../locate/installation.ts';
 import { readImage } from '../read/image.ts';
 import { parseVersion } from '../version.ts';
@@ -36,6 +37,7 @@ export async function imagesAfter(
     const comes = isGone ? undefined : bringers.get(path);
     if (comes === undefined && rebuiltBy === null && before.isFresh) continue;
     const owner = ownerOf(before, image);
+    const builder = builderOf(before.rooted, path);
     const found = read.get(path);
     const facts = found?.facts ?? (await readImage(before.rooted, path, { deadline: before.request.deadline }));
     images.push({
@@ -44,10 +46,16 @@ export async function imagesAfter(
       incoming: comes === undefined ? null : incomingImage(comes, found),
       removedBy: comes === undefined && owner !== null && (isGone || removed.has(owner)) ? owner : null,
       rebuiltBy,
+      ...(comes === undefined && isHeld(before, owner) ? { isHeld: true } : {}),
+      ...(owner === null && builder !== undefined ? { builder } : {}),
       facts: { ...facts, ...(kind === 'extension' ? { kind, unknown: null } : {}) },
     });
   }
   return images;
+}
+
+function isHeld({ packages }: Before, owner: string | null): boolean {
+  return packages.some((known) => known.name === owner && known.isHeld === true);
 }
 
 /** The package that brings the image. */

@@ -3,6 +3,7 @@
  * predicates on them; nothing here reads the node.
  */
 
+import type { Builder } from '../locate/builders.ts';
 import type { Measured } from '../locate/measured.ts';
 import type { Unread } from '../locate/toml.ts';
 import type { ImageFacts } from '../read/image.ts';
@@ -38,6 +39,8 @@ export interface Runtime {
   readonly requirementProblem: string | null;
   /** The version that is replaced, to name what can be kept. */
   readonly replaces: string | null;
+  /** Its package is on hold, so that no upgrade changes it. */
+  readonly isHeld?: boolean;
 }
 
 /** A configuration that names an image, and the runtimes that read it; null for any. */
@@ -82,6 +85,10 @@ export interface Image {
   } | null;
   /** The package that takes it away. */
   readonly removedBy: string | null;
+  /** Its package is on hold, so that no upgrade changes it. */
+  readonly isHeld?: boolean;
+  /** What built it on this node, and can do so again. */
+  readonly builder?: Builder;
   /** The package that makes it anew on the node, so that what is there now says nothing of what will be; null for every other image. */
   readonly rebuiltBy: string | null;
 }
@@ -98,6 +105,8 @@ export interface State {
   readonly commandLine: readonly string[] | null;
   /** Judge only what the transaction changes: an old mismatch between two things that both stay is no reason to stop it. */
   readonly onlyChanges: boolean;
+  /** The packages of the transaction: those of Kata by their names, and how many others wait when it is stopped; null by hand. */
+  readonly changing: { readonly kata: readonly string[]; readonly others: number } | null;
   /** What runs now; null where that cannot be told, as below another root. */
   readonly sandboxes: { readonly running: number; readonly ids: readonly string[] } | null;
   /** Measured images, as configured and as they are. */
@@ -113,6 +122,7 @@ export const nothing: State = {
   manager: null,
   commandLine: null,
   onlyChanges: true,
+  changing: null,
   sandboxes: null,
   measured: [],
 };

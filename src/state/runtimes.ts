@@ -105,6 +105,7 @@ async function installedRuntimes(before: Before): Promise<Runtime[]> {
       language,
       versionSource,
       replaces: null,
+      ...(owner?.isHeld === true ? { isHeld: true } : {}),
       ...requirementOf({
         option: requires,
         declared: declared === null ? undefined : { text: declared, from: `declared by ${owner?.name ?? path}` },

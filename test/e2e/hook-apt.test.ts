@@ -110,6 +110,42 @@ for (const form of forms) {
   );
 
   test(
+    `${form.name}: where the image is on hold, the fix releases both or holds both`,
+    () => {
+      const root = join(temporaryFolder(), 'held');
+      cpSync(sampleNode, root, { recursive: true });
+      const status = join(root, 'var/lib/dpkg/status');
+      const held = readFileSync(status, 'utf8').replace(/(image\nStatus: )install/, '$1hold');
+      writeFileSync(status, held);
+      const { stderr } = kataCheck(form, ['hook', 'apt'], {
+        input: aptInput([runtime], [], root),
+        env: { APT_HOOK_INFO_FD: '0' },
+      });
+      assert.match(stderr, /kata-containers-image is on hold\./);
+      for (const command of [
+        'apt-mark unhold kata-containers-image',
+        'apt-get install kata-runtime kata-containers-image',
+        'apt-mark hold kata-runtime',
+      ])
+        assert.match(stderr, new RegExp(`^ {14}${command}$`, 'm'));
+    },
+    form,
+  );
+
+  test(
+    `${form.name}: the other packages of a stopped run, and how they go on`,
+    () => {
+      const { stderr } = kataCheck(form, ['hook', 'apt'], {
+        input: aptInput([runtime, unrelated, configure(unrelated)]),
+        env: { APT_HOOK_INFO_FD: '0' },
+      });
+      assert.match(stderr, /^Nothing was changed\. 1 other package waits\. Hold kata-runtime/m);
+      assert.match(stderr, /^ {4}apt-mark hold kata-runtime$/m);
+    },
+    form,
+  );
+
+  test(
     `${form.name}: what goes wrong is no block`,
     () => {
       const hook = (text: string, fd = '0') =>

@@ -270,6 +270,7 @@ export const sampleNodes: Readonly<Record<string, SampleNode>> = {
       '/usr/share/kata-containers/defaults/configuration.toml': qemu(fedoraInitrd, 'initrd'),
       [fedoraInitrd]: { link: dracutInitrd },
       [dracutInitrd]: initrd('3.2.0'),
+      '/usr/libexec/kata-containers/osbuilder/kata-osbuilder.sh': stand,
     }),
     rpms: [
       {

@@ -41,6 +41,7 @@ const report: Report = {
     manager: 'apt',
     commandLine: null,
     onlyChanges: true,
+    changing: null,
     sandboxes: null,
     measured: [],
   },

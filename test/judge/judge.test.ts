@@ -253,7 +253,7 @@ test('a finding has its facts with their sources, what would happen, and what to
       'This runtime works with agent >=3.5.0, but the agent in the image is 3.4.0. Containers may not start, or may fail later when one side calls what the other does not have.',
     affects: [imagePath],
     remedy: {
-      text: 'Install a guest image with agent >=3.5.0, or keep kata-runtime at 3.4.0-1.',
+      text: 'Install a guest image with agent >=3.5.0 in the same transaction, or keep kata-runtime at 3.4.0-1.',
       commands: ['apt-get install kata-runtime kata-containers-image'],
     },
   });

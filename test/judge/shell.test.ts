@@ -35,6 +35,7 @@ const rows: readonly [
   ['nobody knows it', null, {}, null],
   ['nothing of it is known', [], {}, null],
   ['it names hundreds of files', ['dpkg', '-i', ...Array.from({ length: 100 }, (_, n) => `${n}.deb`)], {}, null],
+  ['it may hold a password', ['apt', '-o', 'Acquire::http::Proxy=http://user:hunter2@proxy', 'upgrade'], {}, null],
   ['it holds what a terminal obeys', ['apt', 'install', 'x\u001b[2J'], {}, null],
 ];
 

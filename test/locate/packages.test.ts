@@ -138,7 +138,7 @@ const dpkgRows: readonly [
     [],
     [plain('a', { owns: [program] })],
   ],
-  ['held back is there', [{ name: 'a', status: 'hold ok installed' }], [], ['a'], [plain('a')]],
+  ['held back is there', [{ name: 'a', status: 'hold ok installed' }], [], ['a'], [plain('a', { isHeld: true })]],
   [
     'removed with its configuration left is not',
     [{ name: 'a', status: 'deinstall ok config-files', owns: ['/etc/x'] }],

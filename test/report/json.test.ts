@@ -227,6 +227,7 @@ test('what is not known is null, never absent', () => {
     configurations: [],
     measured: [],
     pairs: [],
+    waiting: null,
     sandboxes: { running: null, ids: [] },
     findings: [],
   });
