@@ -40,7 +40,9 @@ const defaults: Config = {
   deadline: origin(defaultDeadline, fallback),
   severity: new Map(),
   requires: [],
-  runtimePackages: ['kata-runtime', 'kata-containers'].map((name) => origin(name, fallback)),
+  runtimePackages: ['kata-runtime', 'kata-containers', 'kata-containers-cc', 'katacontainers'].map((name) =>
+    origin(name, fallback),
+  ),
   imagePackages: ['kata-containers-image', 'kata-containers-initrd', 'katacontainers-image-initrd'].map((name) =>
     origin(name, fallback),
   ),

@@ -14,9 +14,10 @@ import {
   policyOf,
 } from './config.ts';
 import { LimitExceeded, Usage } from './errors.ts';
-import { ancestorsOf, callerOf, commandLineOf } from './hooks/ancestors.ts';
+import { afterwards, everything, toldBy } from './hooks/afterwards.ts';
+import { type Ancestor, ancestorsOf, callerOf, commandLineOf } from './hooks/ancestors.ts';
 import { type HookName, hookArguments } from './hooks/names.ts';
-import { leaveToken } from './hooks/token.ts';
+import { leaveToken, type Told, toldTo } from './hooks/token.ts';
 import type { Host } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
 import type { Judgement } from './judge/judge.ts';
@@ -45,8 +46,8 @@ interface HookKind {
   mayStop?(state: State): boolean;
   /** Tells the manager to stop, where the exit status does not. */
   stop?(host: Host, report: Report): Promise<void>;
-  /** The manager was not stopped, whether Kata is concerned or not. */
-  goOn?(host: Host, report: Report | null): Promise<void>;
+  /** The manager was not stopped, whether Kata is concerned or not. `told`: what its user knows now. */
+  goOn?(host: Host, told: Told, report: Report | null): Promise<void>;
   /** What is left as it was when it is stopped; everything, when absent. */
   readonly unchanged?: string;
 }
@@ -63,7 +64,7 @@ export type Hook = HookKind &
 export const hooks: Readonly<Record<HookName, Hook>> = {
   apt: {
     transaction: async (host, _, deadline) => (await import('./hooks/apt.ts')).aptTransaction(host, deadline),
-    goOn: async (host) => leaveToken(host, callerOf(ancestorsOf(host))),
+    goOn: async (host, told) => leaveToken(host, callerOf(ancestorsOf(host)), told),
   },
   dpkg: { transaction: async (...given) => (await dpkgParts()).dpkgTransaction(...given), goOn: dpkgGoesOn },
   preinst: {
@@ -85,14 +86,14 @@ export const hooks: Readonly<Record<HookName, Hook>> = {
   zypper: {
     onlyWarns: true,
     transactions: async (host) => (await zypperParts()).zypperCommits(host),
-    goOn: async (host, report) => {
-      if (report !== null && (await zypperParts()).isForZypperAlone(report)) await leaveTokenAbove(host);
+    goOn: async (host, told, report) => {
+      if (report !== null && (await zypperParts()).isForZypperAlone(report)) await leaveTokenAbove(host, told);
     },
   },
   rpm: {
     onlyWarns: true,
     transaction: async (...given) => (await rpmParts()).rpmTransaction(...given),
-    goOn: async (host) => leaveToken(host, ancestorsOf(host).find((await rpmParts()).isRpm)),
+    goOn: async (host, told) => leaveToken(host, ancestorsOf(host).find((await rpmParts()).isRpm), told),
   },
 };
 
@@ -125,7 +126,7 @@ export async function answer(
       return await answered(host, hook, await hook.transaction(host, args, start + firstDeadline), start, voice);
     } catch (error) {
       // Who has waited until the deadline need not wait for the later hooks as long again.
-      if (error instanceof LimitExceeded) await hook.goOn?.(host, null);
+      if (error instanceof LimitExceeded) await hook.goOn?.(host, new Set(), null);
       throw error;
     }
   }
@@ -147,22 +148,32 @@ async function answered(
   voice: Voice,
 ): Promise<Report | null> {
   if (transaction === null || (transaction.changes.length === 0 && transaction.isDone !== true)) return null;
-  const report = await judged(host, hook, transaction, start, voice);
-  if (report?.verdict === 'block') {
+  const { isDone = false, root } = transaction;
+  const before = isDone ? toldTo(host, ancestorsOf(host)) : undefined;
+  const report = await judged(host, hook, transaction, start, voice, before);
+  if (report === 'off') {
+    if (!isDone) await hook.goOn?.(host, everything(root), null);
+    return null;
+  }
+  if (isDone) rememberTold(host, new Set([...(before ?? []), ...toldBy(report, root)]));
+  else if (report?.verdict !== 'block') await hook.goOn?.(host, toldBy(report, root), report);
+  else {
     await hook.stop?.(host, report);
     const { recordStop } = await import('./hooks/record.ts');
     await recordStop(host, report, transaction, voice.statusOf(report));
-  } else if (transaction.isDone !== true) await hook.goOn?.(host, report);
+  }
   return report;
 }
 
+/** `told`: what was told before of a transaction that is over. */
 async function judged(
   host: Host,
   hook: Named,
   transaction: Transaction,
   start: number,
   voice: Voice,
-): Promise<Report | null> {
+  told: Told | undefined,
+): Promise<Report | 'off' | null> {
   const { manager, root, isDone = false } = transaction;
   const rooted = root === '' ? host : rootedHost(host, root);
   const given: Override = {
@@ -174,7 +185,7 @@ async function judged(
   const { mode } = loaded.config;
   if (mode.value === 'off') {
     voice.tellOff(mode.from);
-    return null;
+    return 'off';
   }
   const onlyWarns = hook.onlyWarns === true || transaction.isPart === true || isDone;
   const config =
@@ -193,14 +204,14 @@ async function judged(
   };
   host.endAt(request.deadline + grace, voice.statusOf('failure'));
   const found = await check(host, rooted, request, policyOf(config));
-  if (found.state === nothing) return found;
+  if (found.state === nothing) return isDone ? null : found;
   const { judge } = await import('./judge/judge.ts');
   const { reportText } = await import('./report/text.ts');
   const judgedIn = (mode: 'block' | 'warn'): Judgement => judge(found.state, { ...policyOf(config), mode });
-  // What was told before it happened need not be told again; that it does not fit now must be.
-  if (isDone && judgedIn('block').verdict !== 'block') return null;
   const isHelpless = found.verdict === 'block' && hook.mayStop?.(found.state) === false;
-  const report = isHelpless ? { ...found, ...judgedIn('warn') } : found;
+  const judgedHere = isHelpless ? { ...found, ...judgedIn('warn') } : found;
+  const report = isDone ? afterwards(judgedHere, judgedIn('block').findings, root, told) : judgedHere;
+  if (report === null) return null;
   // Somebody who installs something else need not hear of a mistake in this configuration each time.
   if (concernsKata(report)) voice.tell({ ...loaded, config }, [...loaded.mistakes, ...report.warnings]);
   const { unchanged } = hook;
@@ -213,14 +224,22 @@ function concernsKata({ state }: Report): boolean {
   return state.runtimes.length > 0 || state.images.length > 0;
 }
 
-async function dpkgGoesOn(host: Host): Promise<void> {
-  leaveToken(host, ancestorsOf(host).find((await dpkgParts()).isDpkg));
+async function dpkgGoesOn(host: Host, told: Told): Promise<void> {
+  leaveToken(host, ancestorsOf(host).find((await dpkgParts()).isDpkg), told);
 }
 
 /** On the manager itself: rpm runs in it, or below it. */
-async function leaveTokenAbove(host: Host): Promise<void> {
-  leaveToken(
-    host,
-    ancestorsOf(host).find((ancestor) => ancestor.command !== 'timeout' && callerOf([ancestor]) !== undefined),
-  );
+async function leaveTokenAbove(host: Host, told: Told): Promise<void> {
+  const isManager = (ancestor: Ancestor): boolean =>
+    ancestor.command !== 'timeout' && callerOf([ancestor]) !== undefined;
+  leaveToken(host, ancestorsOf(host).find(isManager), told);
+}
+
+/** Programs that run triggers; rpm's run in the process of whoever uses it as a library. */
+const runsTriggers = /^(?:dpkg|rpm|(?:micro)?dnf|yum|tdnf|zypper)/;
+
+/** What a trigger told, so that the next trigger of the same run does not tell it again. */
+function rememberTold(host: Host, told: Told): void {
+  const holder = ancestorsOf(host).find(({ command }) => runsTriggers.test(command));
+  leaveToken(host, holder, told);
 }

@@ -80,10 +80,10 @@ export async function rpmTransaction(
   if ((moment !== 'prein' && !isDone) || (isDone && name !== undefined) || rest.length > 0) {
     throw new Usage('hook rpm takes prein [NAME [VERSION]] or triggered');
   }
-  const ancestors = ancestorsOf(host);
-  if (hasToken(host, ancestors)) return null;
   const base = { manager: 'rpm', root: '', mode: null, allow: [] };
   if (isDone) return { ...base, changes: [], isDone };
+  const ancestors = ancestorsOf(host);
+  if (hasToken(host, ancestors)) return null;
   const rpm = ancestors.find(isRpm);
   const changes = rpm === undefined ? null : await installedBy(host, rpm, deadline);
   const isTold = changes?.some(

@@ -4,7 +4,8 @@
  *
  * A file for each such process, so that two hooks that run at the same time never overwrite what the other left. Its name is the
  * process's number, and it holds the process's start time (proc(5), field 22 of stat), so that a later process with the same number is
- * not taken for it.
+ * not taken for it. Behind it stands, a line each, which findings were told, or that the check is switched off for this run: a
+ * trigger that looks at the node afterwards tells what is new.
  *
  * A token switches the check off, so that only root may be able to make one. It is looked for in our own /run and, in a chroot, in the
  * /run of the first process. It is never looked for where an ancestor says that its root is: any user can start a command that runs as
@@ -17,20 +18,31 @@ import { type Ancestor, isAlive, sharesRoot } from './ancestors.ts';
 
 export const stateFolder = '/run/kata-check';
 const tokenFolder = `${stateFolder}/told-to-go-on`;
-/** A start time has twenty digits at the most. */
-const sizeLimit = 64;
+/** Some findings of some images, by their paths. */
+const sizeLimit = 256 * 1024;
+/** What was told to the user of a package manager, each as a JSON list: see hooks/afterwards.ts. */
+export type Told = ReadonlySet<string>;
 
 type Token = Pick<Ancestor, 'pid' | 'startTime'>;
 
 /** Whether one of these was told to go on, by a hook that sees the files that we see or, in a chroot, by one outside of it. */
 export function hasToken(host: Host, ancestors: readonly Ancestor[]): boolean {
-  if (ancestors.some((ancestor) => isLeft(host, '', ancestor))) return true;
-  if (!isOfOurUsers(host, 1) || sharesRoot(host, { pid: 1, command: '', startTime: '' })) return false;
-  return ancestors.some((ancestor) => !sharesRoot(host, ancestor) && isLeft(host, '/proc/1/root', ancestor));
+  return toldTo(host, ancestors) !== undefined;
+}
+
+/** What was told to these in all; undefined when none of them was told to go on. */
+export function toldTo(host: Host, ancestors: readonly Ancestor[]): Told | undefined {
+  const left = ancestors.flatMap((ancestor) => leftBy(host, '', ancestor));
+  if (left.length === 0 && isOfOurUsers(host, 1) && !sharesRoot(host, { pid: 1, command: '', startTime: '' })) {
+    const others = ancestors.filter((ancestor) => !sharesRoot(host, ancestor));
+    left.push(...others.flatMap((ancestor) => leftBy(host, '/proc/1/root', ancestor)));
+  }
+  if (left.length === 0) return undefined;
+  return new Set(left.flatMap((told) => [...told]));
 }
 
 /** Where it cannot be left, the later hooks ask again. */
-export function leaveToken(host: Host, holder: Ancestor | undefined): void {
+export function leaveToken(host: Host, holder: Ancestor | undefined, told: Told): void {
   if (holder === undefined) return;
   attempt(() => {
     for (const folder of [stateFolder, tokenFolder]) {
@@ -39,7 +51,8 @@ export function leaveToken(host: Host, holder: Ancestor | undefined): void {
       if (status?.kind === 'file' && folder === tokenFolder) host.removeFile(folder);
       else if (status !== undefined && !isTrusted(host, folder)) return;
     }
-    host.replaceFile(pathOf('', holder.pid), `${holder.startTime}\n`, 0o644);
+    const lines = [holder.startTime, ...told].map((line) => `${line}\n`);
+    host.replaceFile(pathOf('', holder.pid), lines.join(''), 0o644);
     for (const token of tokensLeft(host)) {
       if (token.pid !== holder.pid && !isAlive(host, token)) host.removeFile(pathOf('', token.pid));
     }
@@ -52,20 +65,29 @@ function pathOf(root: string, pid: number): string {
 
 function tokensLeft(host: Host): Token[] {
   const names = host.readDirectory(tokenFolder).filter((name) => /^[0-9]{1,10}$/.test(name));
-  return names.map(Number).map((pid) => ({ pid, startTime: contentOf(host, '', pid) ?? '' }));
+  return names.map(Number).map((pid) => ({ pid, startTime: contentOf(host, '', pid)?.startTime ?? '' }));
 }
 
-function isLeft(host: Host, root: string, { pid, startTime }: Ancestor): boolean {
-  return contentOf(host, root, pid) === startTime;
+function leftBy(host: Host, root: string, { pid, startTime }: Ancestor): Told[] {
+  const content = contentOf(host, root, pid);
+  return content === undefined || content.startTime !== startTime ? [] : [content.told];
 }
 
-/** The start time in the token of a process; undefined when there is none that root alone could have made. */
-function contentOf(host: Host, root: string, pid: number): string | undefined {
+/** The token of a process; undefined when there is none that root alone could have made. */
+function contentOf(
+  host: Host,
+  root: string,
+  pid: number,
+): (Pick<Token, 'startTime'> & { readonly told: Told }) | undefined {
   const path = pathOf(root, pid);
   return attempt(() => {
     if (![root + stateFolder, root + tokenFolder, path].every((trusted) => isTrusted(host, trusted))) return undefined;
     if (!isStored(host, root, path)) return undefined;
-    return /^([0-9]{1,20})\n$/.exec(host.readText(path, sizeLimit))?.[1];
+    const [startTime = '', ...lines] = host.readText(path, sizeLimit).split('\n');
+    // The last line has its end; a file that breaks off is none of ours.
+    const isWhole = lines.pop() === '' && lines.every((line) => /^\[.*\]$/.test(line));
+    if (!/^[0-9]{1,20}$/.test(startTime) || !isWhole) return undefined;
+    return { startTime, told: new Set(lines) };
   });
 }
 

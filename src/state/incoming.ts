@@ -139,7 +139,9 @@ async function broughtBy(
   warnings: string[],
 ): Promise<Pick<Incoming, 'paths' | 'isWhole' | 'problem'>> {
   const listed = [...(manifest?.files ?? [])].flatMap(([path, { isGhost }]) => (isGhost ? [] : [path]));
-  if (file !== null && manifest?.isWhole === true) return { paths: new Set(listed), isWhole: true, problem: null };
+  // One without any file is no image package, whatever it states.
+  if (file !== null && manifest?.isWhole === true && listed.length > 0)
+    return { paths: new Set(listed), isWhole: true, problem: null };
   // What makes an image is seen from what else it brings. A .deb that was not made by debhelper may have no list of it.
   const isEnough = file === null || listed.length > 0 || !hasOthers;
   if (owned.length > 0 && isEnough) {

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
 import { Io, NotFound } from '../../src/errors.ts';
 import type { Ancestor } from '../../src/hooks/ancestors.ts';
-import { hasToken, leaveToken } from '../../src/hooks/token.ts';
+import { hasToken, leaveToken, type Told, toldTo } from '../../src/hooks/token.ts';
 import type { Host, Status } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { suite } from '../suite.ts';
@@ -9,6 +9,7 @@ import { suite } from '../suite.ts';
 const test = suite('what a hook leaves for the later ones');
 const real = createNodeHost();
 const folder = '/run/kata-check';
+const nothing: Told = new Set();
 const tokens = `${folder}/told-to-go-on`;
 const file = `${tokens}/70`;
 
@@ -65,7 +66,7 @@ const apt = process(70, '700');
 test('left by one process, found by those below it, and by no others', () => {
   const { host } = world();
   assert.not.ok(hasToken(host, [apt]));
-  leaveToken(host, apt);
+  leaveToken(host, apt, nothing);
   assert.ok(hasToken(host, [process(80, '800'), apt, process(1, '1')]));
   assert.not.ok(hasToken(host, [process(80, '800'), process(1, '1')]));
   assert.not.ok(hasToken(host, [process(70, '701')]), 'a later process with the same number');
@@ -76,12 +77,12 @@ const left = ({ files }: World): string[] => [...files.keys()].filter((path) => 
 
 test('several at a time; those that are gone are forgotten', () => {
   const there = world({ '/proc/70/stat': stat('700'), '/proc/71/stat': stat('999'), '/proc/73/stat': stat('730') });
-  for (const holder of [apt, process(71, '710'), process(72, '720'), apt]) leaveToken(there.host, holder);
+  for (const holder of [apt, process(71, '710'), process(72, '720'), apt]) leaveToken(there.host, holder, nothing);
   assert.equal(left(there), [file]);
   assert.is(there.files.get(file), '700\n');
-  leaveToken(there.host, process(73, '730'));
+  leaveToken(there.host, process(73, '730'), nothing);
   assert.equal(left(there), [file, `${tokens}/73`]);
-  leaveToken(there.host, undefined);
+  leaveToken(there.host, undefined, nothing);
   assert.equal(left(there), [file, `${tokens}/73`]);
 });
 
@@ -91,7 +92,7 @@ test('adversary F1: a hook never overwrites what another one left at the same ti
   const seen = new Set<string>();
   // Each writes one file, of its own name, and reads none of the others before.
   const host = { ...there.host, replaceFile: (path: string, text: string) => seen.add(`${path} ${text}`) };
-  for (const pid of many) leaveToken(host, process(pid, `${pid}`));
+  for (const pid of many) leaveToken(host, process(pid, `${pid}`), nothing);
   assert.is(seen.size, many.length);
 });
 
@@ -101,7 +102,7 @@ test('the one file of an earlier version makes room', () => {
     { [tokens]: { kind: 'file', mode: 0o644 } },
   );
   assert.not.ok(hasToken(there.host, [apt]));
-  leaveToken(there.host, apt);
+  leaveToken(there.host, apt, nothing);
   assert.not.ok(there.files.has(tokens));
   assert.is(there.files.get(file), '700\n');
 });
@@ -124,7 +125,7 @@ for (const [rule, status] of untrusted) {
   test(`not believed: ${rule}`, () => {
     const { host, files } = world({ [file]: '700\n', '/proc/71/stat': stat('710') }, status);
     assert.not.ok(hasToken(host, [apt]));
-    leaveToken(host, process(71, '710'));
+    leaveToken(host, process(71, '710'), nothing);
     // Into a folder that is not believed nothing is put.
     assert.is(files.has(`${tokens}/71`), file in status);
   });
@@ -201,6 +202,29 @@ test('where it cannot be left nothing happens', () => {
       },
     },
     apt,
+    nothing,
   );
   assert.not.ok(hasToken(host, [apt]));
+});
+
+const toldAbove = (host: Host, ...ancestors: readonly Ancestor[]): unknown => {
+  const found = toldTo(host, ancestors);
+  return found && [...found].sort();
+};
+
+test('what was told is found again, of all processes above together', () => {
+  const { host } = world({ '/proc/70/stat': stat('700'), '/proc/80/stat': stat('800') });
+  leaveToken(host, apt, new Set(['["KC103","/a\\n.img"]', '["KC301"]']));
+  leaveToken(host, process(80, '800'), new Set(['["KC203","/b"]']));
+  assert.equal(toldAbove(host, apt), ['["KC103","/a\\n.img"]', '["KC301"]']);
+  assert.is((toldAbove(host, process(80, '800'), apt) as unknown[]).length, 3);
+  assert.is(toldAbove(host, process(90, '900')), undefined);
+  leaveToken(host, apt, nothing);
+  assert.equal(toldAbove(host, apt), []);
+});
+
+test('a token that breaks off, or whose first line is no start time, is none', () => {
+  for (const text of ['700', '700\n["KC103"', '["KC103"]\n700\n', '', 'all\n', '700\nall\n']) {
+    assert.not.ok(hasToken(world({ [file]: text }).host, [apt]), JSON.stringify(text));
+  }
 });
