@@ -9,6 +9,7 @@
 import { Io, LimitExceeded, NotFound, Problem, Unsupported } from '../errors.ts';
 import type { Host, TemporaryFile } from '../host/host.ts';
 import { resolvePath, type Tree } from '../host/rooted.ts';
+import type { AgentOptions, Observer } from '../read/agent.ts';
 import { latin1, utf8 } from '../read/bytes.ts';
 import { type ImageFacts, readOpenImage } from '../read/image.ts';
 import * as limits from '../read/limits.ts';
@@ -17,6 +18,14 @@ import type { PackageFile } from './package.ts';
 
 /** The smallest image of Kata is an initrd of some 10 MB. */
 const imageSize = 1024 * 1024;
+
+/** What passes may be observed: the programs of a package, and the agents in its images. */
+export interface Observers {
+  /** For a program of this name; undefined for what need not be. */
+  readonly program?: (place: string) => Observer | undefined;
+  /** For the agent in the image of this path. */
+  readonly agent?: (image: string) => AgentOptions['observe'];
+}
 
 /** A guest image, with the names under which the package can bring it, the configured one first. */
 export interface Wanted {
@@ -50,6 +59,7 @@ export class IncomingPayload {
   readonly #deadline: number;
   readonly #names: ReadonlySet<string>;
   readonly #folders: ReadonlySet<string>;
+  readonly #observers: Observers;
   readonly #entries = new Map<string, Entry>();
   /** Of all names of one file, the one that has the content. */
   readonly #contents = new Map<string, string>();
@@ -63,10 +73,11 @@ export class IncomingPayload {
   #reading: Promise<void> | undefined;
 
   /** `names`: of all images that may be asked for. `deadline`: milliseconds on the host's clock. */
-  constructor(host: Host, file: PackageFile, names: Iterable<string>, deadline: number) {
+  constructor(host: Host, file: PackageFile, names: Iterable<string>, deadline: number, observers: Observers = {}) {
     this.#host = host;
     this.#package = file;
     this.#deadline = deadline;
+    this.#observers = observers;
     this.#names = new Set(names);
     this.#folders = new Set([...this.#names].map(folderOf));
   }
@@ -104,7 +115,10 @@ export class IncomingPayload {
     for (const [path, place] of places) {
       if (found.has(path)) continue;
       await attempt([path], async () => {
-        const facts = await readOpenImage(this.#host, this.#fileAt(place), path, place, { deadline: this.#deadline });
+        const facts = await readOpenImage(this.#host, this.#fileAt(place), path, place, {
+          deadline: this.#deadline,
+          observe: this.#observers.agent?.(path),
+        });
         found.set(path, { facts, problem: null });
       });
     }
@@ -154,10 +168,24 @@ export class IncomingPayload {
       const place = placeOf(member);
       if (place === undefined) continue;
       this.#note(place, member);
+      const observer = member.type === 'file' ? this.#observers.program?.(place) : undefined;
+      if (observer !== undefined) {
+        await this.#observe(member, observer);
+        continue;
+      }
       const isLikely = this.#names.has(place) || (member.size >= imageSize && this.#folders.has(folderOf(place)));
       if (member.type !== 'file' || !isLikely) continue;
       // Whether it is wanted, and too large, is seen when all links are known.
       if (member.size <= limits.packageImageBytes - this.#written) await this.#keep(place, member);
+    }
+  }
+
+  async #observe(member: Member, observer: Observer): Promise<void> {
+    let seen = 0;
+    for await (const piece of member.pieces()) {
+      this.#checkTime();
+      seen += piece.length;
+      if (seen <= limits.agentBytes) observer.add(piece);
     }
   }
 

@@ -5,12 +5,13 @@
 import { type Image, isJudged, isMeasuredFor, type Runtime, type State } from '../state/node.ts';
 import type { Check } from './checks/check.ts';
 import { configurationChecks } from './checks/configuration.ts';
+import { evidenceChecks } from './checks/evidence.ts';
 import { imageChecks } from './checks/image.ts';
 import { measuredChecks } from './checks/measured.ts';
 import { nodeChecks } from './checks/node.ts';
-import { pairChecks, requirementChecks } from './checks/pair.ts';
+import { dependsOnVersion, pairChecks, requirementChecks } from './checks/pair.ts';
 import { type Code, type Finding, type Severity, severities } from './findings.ts';
-import type { Policy } from './policy.ts';
+import { doubting, type Policy } from './policy.ts';
 
 /** A runtime and an image that belong together, and what was found of the two. */
 export interface Pair {
@@ -41,13 +42,18 @@ export function judge(state: State, policy: Policy): Judgement {
 
 /** What is found of one image stands together in a report, and so does what is found of one pair. */
 function findingsOf(state: State, policy: Policy): Finding[] {
-  const run = (checks: readonly Check[], part: State): Finding[] =>
-    checks.flatMap((check) => check.examine(part, policy));
+  const run = (checks: readonly Check[], part: State, by = policy): Finding[] =>
+    checks.flatMap((check) => check.examine(part, by));
   return [
     ...run(requirementChecks, state),
     ...state.images.flatMap((image) => [
       ...run(imageChecks, { ...state, images: [image] }),
-      ...state.runtimes.flatMap((runtime) => run(pairChecks, { ...state, images: [image], runtimes: [runtime] })),
+      ...state.runtimes.flatMap((runtime) => {
+        const pair = { ...state, images: [image], runtimes: [runtime] };
+        const isDoubtful = runtime.versionDoubt !== null && dependsOnVersion(runtime);
+        // What the programs themselves say does not depend on their versions.
+        return [...run(pairChecks, pair, isDoubtful ? doubting(policy) : policy), ...run(evidenceChecks, pair)];
+      }),
     ]),
     ...run(measuredChecks, state),
     ...run(nodeChecks, state),

@@ -14,6 +14,11 @@ export interface Policy {
   readonly strict: boolean;
 }
 
+/** For what follows from a fact that is in doubt: nothing of it is a proof. */
+export function doubting(policy: Policy): Policy {
+  return policy.mode === 'block' ? { ...policy, mode: 'warn' } : policy;
+}
+
 /** How severe a finding is in the end. `mode` and `allow` win over `strict`: they are the way out. */
 export function severityOf(code: Code, builtIn: Severity, policy: Policy): Severity {
   const configured = policy.severity.get(code) ?? builtIn;

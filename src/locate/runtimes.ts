@@ -1,11 +1,16 @@
 /**
- * The version of a runtime as the program itself tells it, for one that no package owns (a tarball in /opt/kata).
+ * What a runtime's program tells of itself: its version, for one that no package owns (a tarball in /opt/kata), read out of it or, where that is not
+ * sure, asked for by running it; and what it says of the agent protocol.
  */
 
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { followedStatus } from '../host/rooted.ts';
+import { followedStatus, resolvePath } from '../host/rooted.ts';
+import { type Description, DescriptorSearch } from '../protocol/descriptors.ts';
 import { latin1 } from '../read/bytes.ts';
+import { goVersion } from '../read/go-version.ts';
+import * as limits from '../read/limits.ts';
+import { Budget, Source } from '../read/source.ts';
 
 /** The programs print a line and end; an own deadline, in milliseconds, leaves time for the rest of the check. */
 const patience = 3000;
@@ -33,6 +38,42 @@ export async function askProgram(host: Host, path: string, deadline: number): Pr
     if (error instanceof Problem) return null;
     throw error;
   }
+}
+
+/** In bytes: few system calls, and little memory. */
+const pieceSize = 256 * 1024;
+
+/** What `read` makes of the program, its links followed; null where it cannot be read, or not before the deadline. */
+function readProgram<T>(host: Host, path: string, deadline: number, read: (source: Source) => T | null): T | null {
+  try {
+    const file = host.open(resolvePath(host, '', path));
+    try {
+      return read(new Source(file, new Budget(host, deadline)));
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    if (error instanceof Problem) return null;
+    throw error;
+  }
+}
+
+/** Of a Go program; null when it cannot be told for sure. Nothing is run. */
+export function versionInProgram(host: Host, path: string, deadline: number): string | null {
+  return readProgram(host, path, deadline, goVersion);
+}
+
+/** What the program says of the agent protocol; null when it says nothing. */
+export function describeProgram(host: Host, path: string, deadline: number): Description | null {
+  return readProgram(host, path, deadline, (source) => {
+    if (source.length < 4 || source.length > limits.agentBytes) return null;
+    if (source.read(0, 4, 'first bytes').latin1(0, 4) !== '\x7fELF') return null;
+    const search = new DescriptorSearch();
+    for (let at = 0; at < source.length; at += pieceSize) {
+      search.add(source.read(at, Math.min(pieceSize, source.length - at), 'program').data);
+    }
+    return search.result();
+  });
 }
 
 const fileLimit = 4096;

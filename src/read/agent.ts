@@ -161,7 +161,7 @@ export interface AgentOptions {
   /** Read the binary too, even when the summary names the version. */
   readonly deep?: boolean;
   /** Makes one for each binary that is read; with it, the agent's is read in any case. What is wrong with a binary is then no error. */
-  readonly observe?: (path: string) => Observer;
+  readonly observe?: ((path: string) => Observer) | undefined;
 }
 
 /** How the bytes of an agent's binary are had: at once from a disk, in a second pass from a compressed initrd. */

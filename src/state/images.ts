@@ -9,6 +9,7 @@ import { usualImages } from '../locate/installation.ts';
 import { readImage } from '../read/image.ts';
 import { parseVersion } from '../version.ts';
 import { type Before, type Owned, ownerOf } from './before.ts';
+import { Descriptions } from './evidence.ts';
 import type { Incoming } from './incoming.ts';
 import type { Image } from './node.ts';
 import { rebuiltImages } from './rebuilt.ts';
@@ -39,8 +40,14 @@ export async function imagesAfter(
     const owner = ownerOf(before, image);
     const builder = builderOf(before.rooted, path);
     const found = read.get(path);
-    const facts = found?.facts ?? (await readImage(before.rooted, path, { deadline: before.request.deadline }));
+    const installed = new Descriptions();
+    const observe = kind === 'guest' ? () => installed.observe() : undefined;
+    const { deadline } = before.request;
+    const facts = found?.facts ?? (await readImage(before.rooted, path, { deadline, observe }));
+    // What an image says that is replaced is no matter.
+    const described = comes === undefined ? installed : found?.facts ? comes.descriptions.agents.get(path) : undefined;
     images.push({
+      description: rebuiltBy === null ? (described?.any() ?? null) : null,
       usedBy,
       package: comes?.name ?? owner,
       incoming: comes === undefined ? null : incomingImage(comes, found),

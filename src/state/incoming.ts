@@ -12,6 +12,7 @@ import { Problem } from '../errors.ts';
 import { installedManifest, type Manifest, nothingSaid } from '../locate/manifest.ts';
 import { type Declared, declares } from '../locate/provides.ts';
 import { type Before, ownerOf, programsOf } from './before.ts';
+import { PayloadDescriptions } from './evidence.ts';
 import type { PackageChange } from './transaction.ts';
 
 /** What comes in with one package, as far as Kata is concerned. */
@@ -29,6 +30,8 @@ export interface Incoming {
   readonly manifest: Manifest;
   /** Null when the package cannot be read. */
   readonly payload: IncomingPayload | null;
+  /** What its programs say of the agent protocol, after the payload was read. */
+  readonly descriptions: PayloadDescriptions;
   /** Why it, or its payload, cannot be read; null when it can. */
   readonly problem: string | null;
   /** By which words it states what the runtime needs. */
@@ -63,7 +66,11 @@ export async function incomingOf(
   const owned = before.packages.find((known) => known.name === name)?.owns ?? [];
   const isStated = (declared?.agentVersion ?? null) !== null;
   const names = before.images.flatMap((image) => image.names);
-  const payload = file === null ? null : new IncomingPayload(before.rooted, file, names, before.payloadDeadline);
+  const descriptions = new PayloadDescriptions();
+  const payload =
+    file === null
+      ? null
+      : new IncomingPayload(before.rooted, file, names, before.payloadDeadline, descriptions.observers);
   const hasOthers = before.images.some((image) => ownerOf(before, image) === null);
   const manifest = await manifestOf(before, file, installed?.name);
   const brought = await broughtBy(file, { manifest, owned, hasOthers, payload: isStated ? null : payload }, warnings);
@@ -77,6 +84,7 @@ export async function incomingOf(
     ...brought,
     manifest: manifest ?? nothingSaid,
     payload,
+    descriptions,
     problem: problem ?? brought.problem,
     statedBy: file?.format === 'deb' ? 'Kata-Agent-Requires in the package' : 'kata-agent-requires in the package',
     isRuntime:

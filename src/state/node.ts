@@ -6,6 +6,7 @@
 import type { Builder } from '../locate/builders.ts';
 import type { Measured } from '../locate/measured.ts';
 import type { Unread } from '../locate/toml.ts';
+import type { Description } from '../protocol/descriptors.ts';
 import type { ImageFacts } from '../read/image.ts';
 import type { Version, VersionRange } from '../version.ts';
 
@@ -32,7 +33,11 @@ export interface Runtime {
   readonly prefix: string | null;
   /** The Go and the Rust runtime below one prefix read different configurations; null when unknown, or for both. */
   readonly language: 'go' | 'rust' | null;
-  /** Who says the version: a package, `--version`, a file; null when nobody does. */
+  /** Why the version may be wrong; null when it is certain. */
+  readonly versionDoubt: string | null;
+  /** What the program itself says of the agent protocol; null when it says nothing, or was not asked as no agent says anything. */
+  readonly description: Description | null;
+  /** Who says the version: a package, the program, `--version`, a file; null when nobody does. */
   readonly versionSource: string | null;
   readonly requirement: Requirement | null;
   /** Why there is no requirement; null when there is one. */
@@ -67,6 +72,8 @@ export interface Configuration {
 /** A guest image as it will be after the transaction. */
 export interface Image {
   readonly facts: ImageFacts;
+  /** What its agent itself says of the protocol; null when it says nothing. */
+  readonly description: Description | null;
   /** Configurations that name it. */
   readonly usedBy: readonly User[];
   /** The package that owns or brings it. */

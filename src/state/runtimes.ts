@@ -2,10 +2,12 @@
  * The runtimes as they will be after the transaction: those that come, and those that stay.
  */
 
+import { Problem } from '../errors.ts';
 import type { Language } from '../locate/configurations.ts';
 import type { InstalledPackage } from '../locate/packages.ts';
 import type { Program } from '../locate/programs.ts';
-import { askProgram, versionInFile } from '../locate/runtimes.ts';
+import { askProgram, describeProgram, versionInFile, versionInProgram } from '../locate/runtimes.ts';
+import type { Description } from '../protocol/descriptors.ts';
 import { parseVersion } from '../version.ts';
 import { type Before, programsOf } from './before.ts';
 import type { Incoming } from './incoming.ts';
@@ -20,7 +22,12 @@ export async function runtimesAfter(
   images: readonly Image[],
 ): Promise<Runtime[]> {
   const { to, requires, settings, transaction } = before.request;
-  const coming = incoming.filter(({ isRuntime }) => isRuntime).map((found) => incomingRuntime(before, found));
+  // Nothing is compared with a runtime where no agent says anything; to read it may take longer than all else.
+  const isAsked = images.some(({ description }) => description !== null);
+  const coming: Runtime[] = [];
+  for (const found of incoming) {
+    if (found.isRuntime) coming.push(incomingRuntime(before, found, isAsked ? await descriptionIn(found) : null));
+  }
   if (to !== null) {
     coming.push({
       name: settings.runtimePackages[0]?.value ?? 'kata-runtime',
@@ -31,6 +38,8 @@ export async function runtimesAfter(
       prefix: null,
       language: null,
       versionSource: '--to',
+      versionDoubt: null,
+      description: null,
       replaces: null,
       ...requirementOf({ option: requires, declared: undefined, version: parseVersion(to), versionText: to, settings }),
     });
@@ -43,7 +52,7 @@ export async function runtimesAfter(
   const staying: Runtime[] = [];
   const imagesChange = transaction === null || images.some((image) => isNew(image) || image.removedBy !== null);
   if (imagesChange && to === null) {
-    for (const runtime of await installedRuntimes(before)) {
+    for (const runtime of await installedRuntimes(before, isAsked)) {
       if (!isReplaced(runtime) && !removed.has(runtime.name)) staying.push(runtime);
     }
   }
@@ -52,7 +61,23 @@ export async function runtimesAfter(
   return [unknownRuntime(before)];
 }
 
-function incomingRuntime(before: Before, { name, versionText, declared, paths, change, statedBy }: Incoming): Runtime {
+/** What the runtimes in the package say of the agent protocol. Never throws for what the package is. */
+async function descriptionIn({ payload, descriptions }: Incoming): Promise<Description | null> {
+  if (payload === null) return null;
+  try {
+    await payload.places();
+    return descriptions.programs.all();
+  } catch (error) {
+    if (error instanceof Problem) return null;
+    throw error;
+  }
+}
+
+function incomingRuntime(
+  before: Before,
+  { name, versionText, declared, paths, change, statedBy }: Incoming,
+  description: Description | null,
+): Runtime {
   const version = versionText === null ? undefined : parseVersion(versionText);
   const requires = declared?.agentRequires ?? null;
   const installed = before.packages.find((known) => known.name === name);
@@ -67,6 +92,8 @@ function incomingRuntime(before: Before, { name, versionText, declared, paths, c
     prefix: brought[0]?.prefix ?? null,
     language: languages.size === 1 ? (brought[0]?.language ?? null) : null,
     versionSource: versionText === null ? null : `package ${name}`,
+    versionDoubt: null,
+    description,
     replaces: change.oldVersion ?? installed?.version ?? null,
     ...requirementOf({
       option: before.request.requires,
@@ -81,7 +108,7 @@ function incomingRuntime(before: Before, { name, versionText, declared, paths, c
 }
 
 /** Programs that read the same configurations and are of the same version are one: the first speaks for them. */
-async function installedRuntimes(before: Before): Promise<Runtime[]> {
+async function installedRuntimes(before: Before, isAsked: boolean): Promise<Runtime[]> {
   const { settings, requires } = before.request;
   const runtimes: Runtime[] = [];
   for (const program of before.installation.programs) {
@@ -90,7 +117,7 @@ async function installedRuntimes(before: Before): Promise<Runtime[]> {
     const same = runtimes.filter((other) => other.prefix === prefix && other.language === language);
     // Without another version of its own it is the same.
     if (same.some(({ name }) => name === owner?.name)) continue;
-    const { versionText, versionSource } = await versionOf(before, program, owner);
+    const { versionText, versionSource, versionDoubt } = await versionOf(before, program, owner);
     if (same.length > 0 && versionText === null) continue;
     if (same.some((other) => other.versionText === versionText)) continue;
     const version = versionText === null ? undefined : parseVersion(versionText);
@@ -104,6 +131,8 @@ async function installedRuntimes(before: Before): Promise<Runtime[]> {
       prefix,
       language,
       versionSource,
+      versionDoubt,
+      description: isAsked ? describeProgram(before.rooted, path, evidenceDeadline(before)) : null,
       replaces: null,
       ...(owner?.isHeld === true ? { isHeld: true } : {}),
       ...requirementOf({
@@ -118,21 +147,37 @@ async function installedRuntimes(before: Before): Promise<Runtime[]> {
   return runtimes;
 }
 
-/** The package's, else what the program says; below another root, where nothing is run, what lies beside it. */
+/** Of the time that is left, for what programs themselves say: the verdict does not depend on it. */
+const evidenceShare = 0.5;
+
+function evidenceDeadline({ host, request }: Before): number {
+  const now = host.now();
+  return now + (request.deadline - now) * evidenceShare;
+}
+
+/** The package's, else the one in the program, else what it says when it is run; below another root, where nothing is run, what lies beside it. */
 async function versionOf(
   before: Before,
   { path, prefix }: Program,
   owner: InstalledPackage | undefined,
-): Promise<Pick<Runtime, 'versionText' | 'versionSource'>> {
-  if (owner !== undefined) return { versionText: owner.version, versionSource: `package ${owner.name}` };
+): Promise<Pick<Runtime, 'versionText' | 'versionSource' | 'versionDoubt'>> {
+  const sure = (versionText: string | null, source: string): Awaited<ReturnType<typeof versionOf>> => ({
+    versionText,
+    versionSource: versionText === null ? null : source,
+    versionDoubt: null,
+  });
+  if (owner !== undefined) return sure(owner.version, `package ${owner.name}`);
+  const own = versionInProgram(before.rooted, path, evidenceDeadline(before));
+  if (own !== null) return sure(own, path);
   if (before.request.root === '') {
-    const versionText = await askProgram(before.host, path, before.request.deadline);
-    return { versionText, versionSource: versionText === null ? null : `${path} --version` };
+    return sure(await askProgram(before.host, path, before.request.deadline), `${path} --version`);
   }
   const file = `${prefix}/VERSION`;
   // kata-deploy may be there several times: /opt/kata-NAME.
   const versionText = prefix.startsWith('/opt/kata') ? versionInFile(before.rooted, file) : null;
-  return { versionText, versionSource: versionText === null ? null : file };
+  if (versionText === null) return sure(null, file);
+  const versionDoubt = `only ${file} says so, which can be older than ${path}, and no program is run below another root`;
+  return { versionText, versionSource: file, versionDoubt };
 }
 
 /** There are images but no runtime: without --requires that is a finding, not silence. */
@@ -147,6 +192,8 @@ function unknownRuntime(before: Before): Runtime {
     prefix: null,
     language: null,
     versionSource: null,
+    versionDoubt: null,
+    description: null,
     replaces: null,
     ...requirementOf({ option: requires, declared: undefined, version: undefined, versionText: null, settings }),
   };

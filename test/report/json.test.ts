@@ -37,6 +37,7 @@ const broken: ImageFacts = {
 
 const image = (facts: ImageFacts, parts: Partial<Image> = {}): Image => ({
   facts,
+  description: null,
   usedBy: [{ path: configuration, prefix: '/usr', language: null }],
   package: null,
   incoming: null,
@@ -53,6 +54,8 @@ const runtime = (parts: Partial<Runtime> = {}): Runtime => ({
   source: '/usr/bin/kata-runtime',
   prefix: '/usr',
   language: 'go',
+  versionDoubt: null,
+  description: null,
   versionSource: 'package kata-runtime',
   requirement: { range: parseRange('>=3.5.0') as VersionRange, source: 'its package', isRule: false },
   requirementProblem: null,

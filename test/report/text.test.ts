@@ -21,6 +21,7 @@ const whole: ImageFacts = {
 
 const image = (facts: Partial<ImageFacts> = {}, parts: Partial<Image> = {}): Image => ({
   facts: { ...whole, ...facts },
+  description: null,
   usedBy: [],
   package: 'kata-containers-image',
   incoming: null,
@@ -37,6 +38,8 @@ const runtime = (range: string, parts: Partial<Runtime> = {}): Runtime => ({
   source: '/x.deb',
   prefix: '/usr',
   language: 'go',
+  versionDoubt: null,
+  description: null,
   versionSource: 'package kata-runtime',
   requirement: { range: parseRange(range) as VersionRange, source: 'its field Kata-Agent-Requires', isRule: false },
   requirementProblem: null,

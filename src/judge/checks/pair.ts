@@ -11,6 +11,7 @@ import type { Code, Finding } from '../findings.ts';
 import type { Policy } from '../policy.ts';
 import { imageFact, missingFacts, remedyFor, runtimeFact } from '../wording.ts';
 import { type Check, finding, usualRemedy } from './check.ts';
+import { isRefuted } from './evidence.ts';
 
 interface Pair {
   readonly runtime: Runtime;
@@ -57,12 +58,20 @@ const byProtocol = pairCheck(['KC102', 'KC103', 'KC107'], (pair, policy) => {
   const { runtime, image } = pair;
   const compared = comparisonOf(pair);
   if (compared === undefined || compared.code === null) return null;
-  return finding(compared.code, policy, {
-    ...(compared.code === 'KC107' ? {} : { title: unfitTitle(runtime) }),
+  const parts = {
     facts: [runtimeFact(runtime), imageFact(image), ...missingFacts(compared)],
     consequence: consequenceOf(compared),
     affects: [image.facts.path],
     remedy: remedyFor(runtime, image, pair.manager, compared),
+  };
+  // The history knows releases; what was built may be another thing, and the programs say that it is.
+  if (compared.missing.length > 0 && compared.breaks.length === 0 && isRefuted(runtime, image)) {
+    const consequence = `${parts.consequence}, by their releases; but both programs themselves say that every call is there`;
+    return finding(compared.code, policy, { ...parts, consequence }, 'warn');
+  }
+  return finding(compared.code, policy, {
+    ...parts,
+    ...(compared.code === 'KC107' ? {} : { title: unfitTitle(runtime) }),
   });
 });
 
@@ -91,7 +100,28 @@ const byRule = pairCheck(['KC104'], (pair, policy) => {
   });
 });
 
-export const requirementChecks: readonly Check[] = [withoutRequirement];
+/** What is said of such a runtime is a warning (judge.ts), and where it fits, this is. */
+const ofDoubtfulVersion: Check = {
+  codes: ['KC204'],
+  examine: (state, policy) =>
+    state.runtimes.flatMap((runtime) => {
+      const { versionDoubt } = runtime;
+      const isUsed = state.images.some((image) => isJudged(state, runtime, image) && conditionOf(image).is === 'known');
+      if (versionDoubt === null || !dependsOnVersion(runtime) || !isUsed) return [];
+      return finding('KC204', policy, {
+        title: 'the version of the Kata runtime is in doubt',
+        facts: [runtimeFact(runtime)],
+        consequence: `${versionDoubt}: what follows from it is no proof`,
+        affects: [runtime.name],
+        remedy: {
+          text: 'Ask on the node itself, or in a chroot, where the program can be run; or give the version with --to.',
+          commands: ['chroot DIRECTORY kata-check', 'kata-check --root DIRECTORY --to VERSION'],
+        },
+      });
+    }),
+};
+
+export const requirementChecks: readonly Check[] = [withoutRequirement, ofDoubtfulVersion];
 /** At most one of them speaks of a pair. */
 export const pairChecks: readonly Check[] = [byProtocol, byDeclaration, byRule];
 
@@ -99,6 +129,11 @@ export const pairChecks: readonly Check[] = [byProtocol, byDeclaration, byRule];
 function comparisonOf({ requirement, runtime, agent }: Pair): Comparison | undefined {
   if (requirement.otherwise === undefined || runtime.version === undefined) return undefined;
   return compareProtocols(runtime.version, agent);
+}
+
+/** What --requires says holds for a runtime of any version. */
+export function dependsOnVersion({ requirement }: Runtime): boolean {
+  return requirement !== null && requirement.source !== '--requires';
 }
 
 function unfitTitle({ isIncoming }: Runtime): string {
