@@ -105,10 +105,12 @@ export function goProgram({
 }: GoProgram): string {
   const folder = temporaryFolder();
   const embedded = descriptors.map((bytes, at) => `var descriptor${at} = []byte{${[...bytes].join(',')}}\n`);
+  // Those of the Container Network Interface, as in the releases of that time.
+  const cni = version.startsWith('1.') ? ['0.3.1', '0.4.0'] : ['0.3.1', '0.4.0', '1.0.0'];
   const source = `package main
 
 var version = "0.0.0"
-var cni = []string{"0.3.1", "0.4.0", "1.0.0"}
+var cni = []string{${cni.map((text) => JSON.stringify(text)).join(', ')}}
 var texts = []string{${texts.map((text) => JSON.stringify(text)).join(', ')}}
 ${embedded.join('')}
 func main() {

@@ -10,8 +10,8 @@ import { compareDescriptions, type Evidence } from '../../protocol/evidence.ts';
 import { type Image, isJudged, type Runtime } from '../../state/node.ts';
 import type { Code, Finding } from '../findings.ts';
 import type { Policy } from '../policy.ts';
-import { imageFact, remedyFor, runtimeFact } from '../wording.ts';
-import { type Check, finding } from './check.ts';
+import { imageFact, runtimeFact } from '../wording.ts';
+import { type Check, finding, usualRemedy } from './check.ts';
 
 /** Null where one of the two says nothing. */
 export function evidenceOf(runtime: Runtime, image: Image): Evidence | null {
@@ -41,7 +41,7 @@ export const evidenceChecks: readonly Check[] = [
       state.images.flatMap((image) =>
         state.runtimes
           .filter((runtime) => image.removedBy === null && isJudged(state, runtime, image) && isOpen(runtime))
-          .flatMap((runtime) => findingsOf(runtime, image, state.manager, policy)),
+          .flatMap((runtime) => findingsOf(runtime, image, policy)),
       ),
   },
 ];
@@ -51,7 +51,7 @@ function isOpen({ requirement }: Runtime): boolean {
   return requirement === null || requirement.isRule || requirement.otherwise !== undefined;
 }
 
-function findingsOf(runtime: Runtime, image: Image, manager: string | null, policy: Policy): Finding[] {
+function findingsOf(runtime: Runtime, image: Image, policy: Policy): Finding[] {
   const evidence = evidenceOf(runtime, image);
   if (evidence === null) return [];
   const told = byTable(runtime, image);
@@ -63,7 +63,8 @@ function findingsOf(runtime: Runtime, image: Image, manager: string | null, poli
       facts: [...facts, ...more],
       consequence: `${consequence} (read in both programs)`,
       affects: [image.facts.path],
-      remedy: remedyFor(runtime, image, manager),
+      // A version that lies is no help in finding what fits.
+      remedy: usualRemedy(code),
     });
   const found: Finding[] = [];
   const [first] = evidence.breaks;
