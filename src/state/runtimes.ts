@@ -175,7 +175,12 @@ async function versionOf(
   const file = `${prefix}/VERSION`;
   // kata-deploy may be there several times: /opt/kata-NAME.
   const versionText = prefix.startsWith('/opt/kata') ? versionInFile(before.rooted, file) : null;
-  if (versionText === null) return sure(null, file);
+  // Of the same tarball, another program may say the same of itself.
+  const siblings = before.installation.programs.filter((other) => other.prefix === prefix && other.path !== path);
+  const isConfirmed = siblings.some(
+    (other) => versionInProgram(before.rooted, other.path, evidenceDeadline(before)) === versionText,
+  );
+  if (versionText === null || isConfirmed) return sure(versionText, file);
   const versionDoubt = `only ${file} says so, which can be older than ${path}, and no program is run below another root`;
   return { versionText, versionSource: file, versionDoubt };
 }

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { guestTree, makeDisk, makeExt, makeVerity, temporaryFolder, type Verity, writeTree } from '../images.ts';
+import { goStandIn } from '../programs.ts';
 import { suite } from '../suite.ts';
 import { forms, kataCheck } from './program.ts';
 
@@ -17,7 +18,7 @@ function makeNode(node: string, ...options: string[]): Verity {
   writeTree(node, {
     [image]: readFileSync(disk),
     '/opt/kata/VERSION': '3.31.0\n',
-    '/opt/kata/bin/kata-runtime': '#!/bin/sh\n',
+    '/opt/kata/bin/kata-runtime': goStandIn('3.31.0'),
   });
   return verity;
 }

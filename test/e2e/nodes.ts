@@ -6,6 +6,7 @@
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { guestTree, makeDisk, makeExt, makeVerity, run, type Tree, temporaryFolder, writeTree } from '../images.ts';
+import { goStandIn } from '../programs.ts';
 
 const scratch = temporaryFolder();
 const made = new Map<string, Buffer>();
@@ -138,8 +139,8 @@ function handler(name: string, shim: string, configuration: string): string {
 function tarball(version: string, agent = version): Tree {
   return {
     '/opt/kata/VERSION': `${version}\n`,
-    '/opt/kata/bin/kata-runtime': stand,
-    [optShim]: stand,
+    '/opt/kata/bin/kata-runtime': goStandIn(version),
+    [optShim]: goStandIn(version),
     [`${opt}/configuration.toml`]: { link: 'configuration-qemu.toml' },
     [`${opt}/configuration-qemu.toml`]: qemu(`${optImages}/kata-containers.img`),
     [`${opt}/configuration-fc.toml`]: hypervisor('firecracker', `${optImages}/kata-containers-none.img`),
@@ -346,7 +347,7 @@ export const sampleNodes: Readonly<Record<string, SampleNode>> = {
     title: 'a broken configuration and a broken drop-in, a dangling link, a file that is no image, an encrypted one',
     tree: () => ({
       '/opt/kata/VERSION': '3.21.0\n',
-      [optShim]: stand,
+      [optShim]: goStandIn('3.21.0'),
       [`${opt}/configuration.toml`]: '[hypervisor.qemu]\nimage = "/opt/kata\n',
       ...deployed('clh', hypervisor('clh', `${optImages}/kata-containers.img`), 'enable_debug = yes\n'),
       ...deployed('qemu', qemu(`${optImages}/kata-containers-initrd.img`, 'initrd')),

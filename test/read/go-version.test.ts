@@ -8,7 +8,7 @@ import { Budget, Source } from '../../src/read/source.ts';
 import { Random } from '../fuzz/mutate.ts';
 import { hostOf, MemoryFile } from '../fuzz/property.ts';
 import { temporaryFolder } from '../images.ts';
-import { goProgram } from '../programs.ts';
+import { elf, goProgram, type MadeElf } from '../programs.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the version in a Go program');
@@ -41,92 +41,9 @@ for (const [architecture, isPositionIndependent, version] of real) {
   );
 }
 
-interface Made {
-  readonly machine?: number;
-  readonly isBig?: boolean;
-  /** The relocation's number; null: the pointers stand in the data. */
-  readonly relocation?: number | null;
-  readonly texts: readonly string[];
-  readonly section?: string;
-  readonly dataName?: string;
-}
-
-/** An ELF program of a few hundred bytes: texts in a row, their headers, relocations, and the names of the sections. */
-function elf({
-  machine = 62,
-  isBig = false,
-  relocation = null,
-  texts,
-  section = '.gopclntab',
-  dataName = '.data',
-}: Made): Buffer {
-  const base = 0x400000;
-  const run = Buffer.from(`run on ${texts.join('')}7 on`);
-  const runAt = 64 + 56;
-  const dataAt = Math.ceil((runAt + run.length) / 8) * 8;
-  const relocationsAt = dataAt + texts.length * 16;
-  const names = `\0${section}\0${dataName}\0.rela.dyn\0.shstrtab\0`;
-  const namesAt = relocationsAt + (relocation === null ? 0 : texts.length * 24);
-  const sectionsAt = Math.ceil((namesAt + names.length) / 8) * 8;
-  const bytes = Buffer.alloc(sectionsAt + 5 * 64);
-  const u16 = (at: number, value: number): unknown =>
-    isBig ? bytes.writeUInt16BE(value, at) : bytes.writeUInt16LE(value, at);
-  const u32 = (at: number, value: number): unknown =>
-    isBig ? bytes.writeUInt32BE(value, at) : bytes.writeUInt32LE(value, at);
-  const u64 = (at: number, value: number): unknown =>
-    isBig ? bytes.writeBigUInt64BE(BigInt(value), at) : bytes.writeBigUInt64LE(BigInt(value), at);
-  bytes.write(`\x7fELF\x02${isBig ? '\x02' : '\x01'}\x01`, 'latin1');
-  u16(18, machine);
-  u64(32, 64);
-  u64(40, sectionsAt);
-  for (const [at, value] of [
-    [54, 56],
-    [56, 1],
-    [58, 64],
-    [60, 5],
-    [62, 4],
-  ] as const)
-    u16(at, value);
-  // One part of the program, all of it: PT_LOAD.
-  u32(64, 1);
-  u64(72, 0);
-  u64(80, base);
-  u64(96, namesAt);
-  run.copy(bytes, runAt);
-  let textAt = base + runAt + 7;
-  for (const [index, text] of texts.entries()) {
-    const at = dataAt + index * 16;
-    u64(at + 8, text.length);
-    if (relocation === null) u64(at, textAt);
-    else {
-      const entry = relocationsAt + index * 24;
-      u64(entry, base + at);
-      u64(entry + 8, relocation);
-      u64(entry + 16, textAt);
-    }
-    textAt += text.length;
-  }
-  bytes.write(names, namesAt);
-  const sections = [
-    [section, 1, runAt, 0],
-    [dataName, 1, dataAt, texts.length * 16],
-    ['.rela.dyn', 4, relocationsAt, namesAt - relocationsAt],
-    ['.shstrtab', 3, namesAt, names.length],
-  ] as const;
-  for (const [index, [name, type, offset, size]] of sections.entries()) {
-    const at = sectionsAt + (index + 1) * 64;
-    u32(at, names.indexOf(`\0${name}\0`) + 1);
-    u32(at + 4, type);
-    u64(at + 16, base + offset);
-    u64(at + 24, offset);
-    u64(at + 32, size);
-  }
-  return bytes;
-}
-
 const cni = ['0.1.0', '0.4.0', '1.0.0', '1.1.0'];
 
-const rows: readonly [rule: string, made: Made, expected: string | null][] = [
+const rows: readonly [rule: string, made: MadeElf, expected: string | null][] = [
   ['x86-64, the pointers stand in the data', { texts: ['3.29.0'] }, '3.29.0'],
   ['x86-64, position-independent', { texts: ['3.29.0'], relocation: 8 }, '3.29.0'],
   ['aarch64', { texts: ['3.29.0'], machine: 183, relocation: 1027 }, '3.29.0'],
