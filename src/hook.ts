@@ -20,8 +20,10 @@ import { type HookName, hookArguments } from './hooks/names.ts';
 import { leaveToken, type Told, toldTo } from './hooks/token.ts';
 import type { Host } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
+import type { Finding } from './judge/findings.ts';
 import type { Judgement } from './judge/judge.ts';
 import { managerOf } from './judge/managers.ts';
+import type { Policy } from './judge/policy.ts';
 import { changesBoth, nothing, type State } from './state/node.ts';
 import type { Request } from './state/request.ts';
 import type { Transaction } from './state/transaction.ts';
@@ -95,6 +97,14 @@ export const hooks: Readonly<Record<HookName, Hook>> = {
     transaction: async (...given) => (await rpmParts()).rpmTransaction(...given),
     goOn: async (host, told) => leaveToken(host, ancestorsOf(host).find((await rpmParts()).isRpm), told),
   },
+  pacman: {
+    transaction: async (...given) => (await import('./hooks/pacman.ts')).pacmanTransaction(...given),
+    goOn: leaveTokenAbove,
+  },
+  tukit: {
+    transaction: async (_, args) => (await import('./hooks/tukit.ts')).tukitTransaction(args),
+    unchanged: 'The snapshot is dropped.',
+  },
 };
 
 const dpkgParts = () => import('./hooks/dpkg.ts');
@@ -147,7 +157,7 @@ async function answered(
   start: number,
   voice: Voice,
 ): Promise<Report | null> {
-  if (transaction === null || (transaction.changes.length === 0 && transaction.isDone !== true)) return null;
+  if (transaction === null || (transaction.changes.length === 0 && !isOnDisk(transaction))) return null;
   const { isDone = false, root } = transaction;
   const before = isDone ? toldTo(host, ancestorsOf(host)) : undefined;
   const report = await judged(host, hook, transaction, start, voice, before);
@@ -194,7 +204,7 @@ async function judged(
       : loaded.config;
   const request: Request = {
     root,
-    transaction: isDone ? null : transaction,
+    transaction: isOnDisk(transaction) ? null : transaction,
     commandLine: () => commandLineOf(host, managerOf(manager)?.programs ?? []),
     to: null,
     requires: undefined,
@@ -208,7 +218,10 @@ async function judged(
   const { judge } = await import('./judge/judge.ts');
   const { reportText } = await import('./report/text.ts');
   const judgedIn = (mode: 'block' | 'warn'): Judgement => judge(found.state, { ...policyOf(config), mode });
-  const isHelpless = found.verdict === 'block' && hook.mayStop?.(found.state) === false;
+  const isHelpless =
+    found.verdict === 'block' &&
+    (hook.mayStop?.(found.state) === false ||
+      (transaction.isStaged === true && (await isAsBefore(host, request, found, policyOf(config)))));
   const judgedHere = isHelpless ? { ...found, ...judgedIn('warn') } : found;
   const report = isDone ? afterwards(judgedHere, judgedIn('block').findings, root, told) : judgedHere;
   if (report === null) return null;
@@ -218,6 +231,19 @@ async function judged(
   const options = { color: voice.color, manager, ...(unchanged === undefined ? {} : { unchanged }) };
   host.write(2, reportText(report, options, true));
   return report;
+}
+
+/** There is no list of changes: what is on the disk is judged. */
+function isOnDisk({ isDone, isStaged }: Transaction): boolean {
+  return isDone === true || isStaged === true;
+}
+
+/** The running system has the same mismatch, so that to refuse the new one cures nothing. */
+async function isAsBefore(host: Host, request: Request, { findings }: Report, policy: Policy): Promise<boolean> {
+  const blocks = (found: readonly Finding[]): string[] =>
+    found.filter(({ severity }) => severity === 'block').map(({ code, affects }) => [code, ...affects].join('\n'));
+  const now = blocks((await check(host, host, { ...request, root: '' }, policy)).findings);
+  return blocks(findings).every((block) => now.includes(block));
 }
 
 function concernsKata({ state }: Report): boolean {

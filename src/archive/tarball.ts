@@ -1,5 +1,5 @@
 /**
- * The static tarballs in which Kata Containers is released (kata-static, kata-go-static, kata-tools, and the component tarballs of
+ * Tar archives: packages of pacman (pacman.ts), and the static tarballs in which Kata Containers is released (kata-static, kata-go-static, kata-tools, and the component tarballs of
  * kata-deploy), and the container image of kata-deploy that holds such tarballs, as `docker save` and the OCI image layout store it.
  *
  * A tarball brings files below ./opt/kata. Where kata-deploy installs with a suffix, they go to /opt/kata-SUFFIX: `prefix` says where.
@@ -15,6 +15,7 @@ import * as limits from '../read/limits.ts';
 import { Budget, Source } from '../read/source.ts';
 import { layersOf } from './container-image.ts';
 import type { Member, PackageFields } from './members.ts';
+import { informationLimit, isPacmanMetadata, pacmanFields, pacmanInformation } from './pacman.ts';
 import { tarMembers } from './tar.ts';
 
 /** Where the files of a tarball are before they are installed. */
@@ -50,13 +51,16 @@ function compressionIn(head: Uint8Array): Compression | undefined {
 }
 
 /**
- * What the tarball says of itself: its name, and the version in its file VERSION, else in its own name, else none. Throws Corrupt,
- * Unsupported, LimitExceeded, NotFound (a program that decompresses), Io.
+ * What it says of itself. A package of pacman: its .PKGINFO. A static tarball: its name, and the version in its file VERSION, else in its own
+ * name, else none. Throws Corrupt, Unsupported, LimitExceeded, NotFound (a program that decompresses), Io.
  */
 export async function tarballFields(host: Host, path: string, deadline: number): Promise<PackageFields> {
   const name = path.slice(path.lastIndexOf('/') + 1);
   let version = releaseName.exec(path)?.[1] ?? '';
-  for await (const member of tarballMembers(host, path, deadline, `/${ownPrefix}`)) {
+  for await (const member of opened(host, path, deadline)) {
+    if (member.path === pacmanInformation) {
+      return pacmanFields(utf8(await member.content(informationLimit)) ?? '', path);
+    }
     if (member.type !== 'file' || member.path !== versionFile) continue;
     version = (utf8(await member.content(versionLimit)) ?? '').trim();
     break;
@@ -64,22 +68,30 @@ export async function tarballFields(host: Host, path: string, deadline: number):
   return { name, version, agentRequires: null, agentVersion: null };
 }
 
-/** What it brings, as installed below `prefix`, an absolute path. Throws as `tarballFields`. */
+/** What it brings; a static tarball as installed below `prefix`, an absolute path. Throws as `tarballFields`. */
 export async function* tarballMembers(
   host: Host,
   path: string,
   deadline: number,
   prefix: string,
 ): AsyncGenerator<Member> {
+  let isPacman: boolean | undefined;
+  for await (const member of opened(host, path, deadline)) {
+    isPacman ??= isPacmanMetadata(member);
+    if (isPacman) {
+      if (!isPacmanMetadata(member)) yield member;
+      continue;
+    }
+    if (member.path !== ownPrefix && !member.path.startsWith(`${ownPrefix}/`)) continue;
+    const target = member.type === 'hardlink' ? moved(member.target.replace(/^(\.?\/+)+/, ''), prefix) : member.target;
+    yield { ...member, path: moved(member.path, prefix), target };
+  }
+}
+
+async function* opened(host: Host, path: string, deadline: number): AsyncGenerator<Member> {
   const file = host.open(path);
   try {
-    const reading: Reading = { host, deadline, spent: { bytes: 0 }, seen: new Set() };
-    for await (const member of membersIn(reading, file, path)) {
-      if (member.path !== ownPrefix && !member.path.startsWith(`${ownPrefix}/`)) continue;
-      const target =
-        member.type === 'hardlink' ? moved(member.target.replace(/^(\.?\/+)+/, ''), prefix) : member.target;
-      yield { ...member, path: moved(member.path, prefix), target };
-    }
+    yield* membersIn({ host, deadline, spent: { bytes: 0 }, seen: new Set() }, file, path);
   } finally {
     file.close();
   }

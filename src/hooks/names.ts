@@ -3,7 +3,7 @@
  * hooks so that the usage can name them without loading them.
  */
 
-export const hookNames = ['apt', 'dpkg', 'preinst', 'dnf', 'dnf5', 'zypper', 'rpm'] as const;
+export const hookNames = ['apt', 'dpkg', 'preinst', 'dnf', 'dnf5', 'zypper', 'rpm', 'pacman', 'tukit'] as const;
 export type HookName = (typeof hookNames)[number];
 
 /** Those that are not here take no argument. */
@@ -11,4 +11,6 @@ export const hookArguments: { readonly [name in HookName]?: string } = {
   dpkg: '[triggered [PATH]]',
   preinst: 'install|upgrade [VERSION…]',
   rpm: 'prein [NAME [VERSION]]|triggered',
+  pacman: 'before|removal|after',
+  tukit: 'STAGE [PARAMETER…]',
 };

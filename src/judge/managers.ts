@@ -93,6 +93,23 @@ export const managers: readonly Manager[] = [
     keep: null,
     hidesStop: false,
   },
+  {
+    name: 'pacman',
+    programs: ['pacman'],
+    canBeStopped: true,
+    allow: inEnvironment,
+    install: line('pacman', '-S'),
+    // For one run; for good it is IgnorePkg in pacman.conf.
+    hold: (packages) => `pacman -Syu --ignore ${packages.join(',')}`,
+  },
+  {
+    name: 'transactional-update',
+    programs: ['transactional-update'],
+    canBeStopped: true,
+    allow: inEnvironment,
+    install: line('transactional-update', 'pkg', 'install'),
+    hold: line('zypper', 'addlock'),
+  },
 ];
 
 /** Undefined by hand, and for what is no package manager. */

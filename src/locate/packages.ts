@@ -1,22 +1,14 @@
 /**
  * Questions to the package database of a root: who owns a path, and what does a package declare. dpkg and rpm are asked through
- * their own programs, on the database below the root; no program below the root is run.
+ * their own programs, on the database below the root, and pacman's database is read; no program below the root is run.
  */
 
 import { NotFound } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { followedStatus } from '../host/rooted.ts';
+import { followedStatus, rootedHost } from '../host/rooted.ts';
 import { utf8 } from '../read/bytes.ts';
-import { type Declared, declaredByProvides } from './provides.ts';
-
-export interface InstalledPackage extends Declared {
-  readonly name: string;
-  readonly version: string;
-  /** The paths of those asked for that it owns. */
-  readonly owns: readonly string[];
-  /** The admin keeps it as it is (`apt-mark hold`); of rpm's packages that is not known. */
-  readonly isHeld?: boolean;
-}
+import { askPacman, pacmanDatabase } from './pacman.ts';
+import { declaredByProvides, type InstalledPackage } from './provides.ts';
 
 const outputLimit = 16 * 1024 * 1024;
 
@@ -45,6 +37,7 @@ export async function installedPackages(
   }
   const rpm = rpmDatabaseOf(host, root);
   if (rpm !== undefined) found.push(...(await askRpm(host, rpm, possible, names, deadline)));
+  found.push(...askPacman(rootedHost(host, root), pacmanDatabase, possible, names));
   return found;
 }
 

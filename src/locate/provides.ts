@@ -14,6 +14,16 @@ export interface Declared {
   readonly agentVersion: string | null;
 }
 
+/** What a package database knows of one package. */
+export interface InstalledPackage extends Declared {
+  readonly name: string;
+  readonly version: string;
+  /** The paths of those asked for that it owns. */
+  readonly owns: readonly string[];
+  /** The admin keeps it as it is (`apt-mark hold`); of rpm's and pacman's packages that is not known. */
+  readonly isHeld?: boolean;
+}
+
 /** The two, and what stands between the package's other Provides in rpm's queries. */
 const provide = /^(?<name>kata-agent|kata-agent-requires\((?:min|max)\)) = (?<version>\S{1,256})$/;
 

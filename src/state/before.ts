@@ -6,8 +6,9 @@ import type { Wanted } from '../archive/incoming.ts';
 import type { Host } from '../host/host.ts';
 import { namesOf } from '../locate/configurations.ts';
 import { type ConfiguredImage, type Installation, locateInstallation, usualImages } from '../locate/installation.ts';
-import { type InstalledPackage, installedPackages } from '../locate/packages.ts';
+import { installedPackages } from '../locate/packages.ts';
 import { type Program, runtimePrograms } from '../locate/programs.ts';
+import type { InstalledPackage } from '../locate/provides.ts';
 import type { Request } from './request.ts';
 import type { PackageChange } from './transaction.ts';
 

@@ -7,13 +7,14 @@
  * 3. it is installed and owns a runtime program, an image of [images], or what looks like a part of Kata or a guest image;
  * 4. it is new, a runtime is installed, and its archive carries one of the fields.
  *
- * Format of dpkg's database: deb-control(5), and a file NAME.list or NAME:ARCHITECTURE.list of paths for each package. A root without it
+ * Format of dpkg's database: deb-control(5), and a file NAME.list or NAME:ARCHITECTURE.list of paths for each package. Of pacman's: src/locate/pacman.ts. A root without either
  * (rpm's database would have to be asked through rpm) is told by 1 and by whether a runtime program is there.
  */
 
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
+import { pacmanDatabase, pacmanFiles } from '../locate/pacman.ts';
 import { runtimePrograms } from '../locate/programs.ts';
 import { declares } from '../locate/provides.ts';
 import type { Settings } from './settings.ts';
@@ -26,6 +27,8 @@ const tellingPaths = ['/kata', '-kata-v2\n', '.img\n', '.image\n', '.initrd\n'];
 /** Of [images], so that all texts are no more than can be looked for at once. */
 const imageLimit = 50;
 const field = 'Kata-Agent-';
+/** In the description of a package of pacman that states its agent. */
+const provided = '\nkata-agent';
 /** Of Debian, where Kata runs. */
 const architectures = ['amd64', 'arm64', 'ppc64el', 's390x', 'riscv64', 'i386', 'armhf'];
 
@@ -51,8 +54,12 @@ export async function concernsKata(
 
   const hasRuntime = runtimePrograms.some(({ path }) => rooted.status(path) !== undefined);
   const database = question.root + resolvePath(host, question.root, '/var/lib/dpkg');
-  if (host.status(`${database}/status`)?.kind !== 'file') return hasRuntime;
-  if (tellsOfKata(host, database, new Set(steps.map(({ name }) => name)), question)) return true;
+  const isOfDpkg = host.status(`${database}/status`)?.kind === 'file';
+  const isOfPacman = rooted.status(pacmanDatabase) !== undefined;
+  if (!isOfDpkg && !isOfPacman) return hasRuntime;
+  const names = new Set(steps.map(({ name }) => name));
+  if (isOfPacman && holdsKata(rooted, pacmanFiles(rooted, pacmanDatabase, names), question)) return true;
+  if (isOfDpkg && tellsOfKata(host, database, names, question)) return true;
   if (!hasRuntime) return false;
   for (const { oldVersion, archive } of steps) {
     if (oldVersion === null && archive !== null && (await carriesField(host, archive, question.deadline))) return true;
@@ -61,14 +68,19 @@ export async function concernsKata(
 }
 
 /** What dpkg knows of the installed ones. */
-function tellsOfKata(host: Host, database: string, names: ReadonlySet<string>, { settings }: Question): boolean {
+function tellsOfKata(host: Host, database: string, names: ReadonlySet<string>, question: Question): boolean {
   const status = `${database}/status`;
   if (host.holding([status], [field], readLimit).length > 0) {
     const declaring = packagesWithFields(host.readText(status, readLimit));
     if (declaring.some((name) => names.has(name))) return true;
   }
-  const images = settings.images.slice(0, imageLimit).map(({ value }) => `${value}\n`);
-  return host.holding(listsOf(host, database, names), [...tellingPaths, ...images], readLimit).length > 0;
+  return holdsKata(host, listsOf(host, database, names), question);
+}
+
+/** Whether one of these lists of paths, or descriptions of packages, tells of Kata. */
+function holdsKata(host: Host, lists: readonly string[], { settings }: Question): boolean {
+  const images = settings.images.slice(0, imageLimit).map(({ value }) => `${value.replace(/^\//, '')}\n`);
+  return host.holding(lists, [...tellingPaths, provided, ...images], readLimit).length > 0;
 }
 
 /** Whatever state they are in. `Package:` is the first field of each. */

@@ -4,8 +4,8 @@
 
 import { Problem } from '../errors.ts';
 import type { Language } from '../locate/configurations.ts';
-import type { InstalledPackage } from '../locate/packages.ts';
 import type { Program } from '../locate/programs.ts';
+import type { InstalledPackage } from '../locate/provides.ts';
 import { askProgram, describeProgram, versionInFile, versionInProgram } from '../locate/runtimes.ts';
 import type { Description } from '../protocol/descriptors.ts';
 import { parseVersion } from '../version.ts';

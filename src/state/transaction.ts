@@ -11,7 +11,7 @@ export interface PackageChange {
   /** After; null when it is removed, or when only the archive says. */
   readonly newVersion: string | null;
   readonly action: 'unpack' | 'configure' | 'remove';
-  /** The .deb or .rpm that comes in; null when the manager does not say where it is, or has not fetched it yet. */
+  /** The file of the package that comes in; null when the manager does not say where it is, or has not fetched it yet. */
   readonly archive: string | null;
   /** What the manager itself says that the incoming package declares; absent or null when it does not. */
   readonly declared?: Declared | null;
@@ -30,6 +30,8 @@ export interface Transaction {
   readonly isPart?: boolean;
   /** It has happened, without a list of changes: what is there now is judged, and a mismatch told. */
   readonly isDone?: boolean;
+  /** What is to be lies in `root` already, as a snapshot that is not booted yet: it is judged as it is, and can still be refused. */
+  readonly isStaged?: boolean;
 }
 
 /** What a package manager tells at the most, in bytes: thousands of lines, of some 200 bytes each. */

@@ -22,7 +22,7 @@ const rows: readonly [rule: string, provides: readonly string[], expected: Parti
   ['a pre-release', [`${min} = 3.4.0~rc1`, `${max} = 4.0.0~alpha0`], { agentRequires: '>=3.4.0-rc1 <4.0.0-alpha0' }],
   ['an epoch and a release are no part of it', [`${min} = 1:3.4.0~rc1-3.fc41`], { agentRequires: '>=3.4.0-rc1' }],
   ['what comes after a release is taken as it', [`${max} = 3.6.0^git1`], { agentRequires: '<3.6.0' }],
-  ['two numbers', [`${min} = 3.4`, `${max} = 1:4`], { agentRequires: '>=3.4 <4' }],
+  ['two numbers', [`${min} = 3.4`, `${max} = 1:4`], { agentRequires: '>=3.4.0 <4' }],
   ['without a version nothing is stated', ['kata-agent', min], {}],
   ['nor with another sign', ['kata-agent >= 3.5.0', `${min} > 3.4.0`], {}],
   ['blanks around it, as of a list', [' kata-agent = 3.5.0 '], { agentVersion: '3.5.0' }],

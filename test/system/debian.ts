@@ -61,9 +61,10 @@ export class Debian {
     return mirrorOfThisMachine();
   }
 
-  constructor(suite: string) {
-    this.root = join(temporaryFolder(), suite);
-    execFileSync('cp', ['-a', '--reflink=auto', pristine(suite), this.root], {
+  /** `name` tells apart what is made of one suite with other packages. */
+  constructor(suite: string, packages = included, name = suite) {
+    this.root = join(temporaryFolder(), name);
+    execFileSync('cp', ['-a', '--reflink=auto', pristine(suite, packages, name), this.root], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     mkdirSync(join(this.root, 'repository'));
