@@ -100,7 +100,8 @@ export const managers: readonly Manager[] = [
     allow: inEnvironment,
     install: line('pacman', '-S'),
     // For one run; for good it is IgnorePkg in pacman.conf.
-    hold: (packages) => `pacman -Syu --ignore ${packages.join(',')}`,
+    keep: { by: 'option', words: (packages) => [`--ignore=${packages.join(',')}`] },
+    hidesStop: true,
   },
   {
     name: 'transactional-update',
@@ -108,7 +109,8 @@ export const managers: readonly Manager[] = [
     canBeStopped: true,
     allow: inEnvironment,
     install: line('transactional-update', 'pkg', 'install'),
-    hold: line('zypper', 'addlock'),
+    keep: lock,
+    hidesStop: false,
   },
 ];
 

@@ -50,7 +50,7 @@ let node: Debian | undefined;
 
 function system(): Debian {
   if (node !== undefined) return node;
-  const debian = new Debian('trixie', ['pacman-package-manager', 'makepkg'], 'trixie-pacman');
+  const debian = new Debian('trixie', ['pacman-package-manager', 'makepkg', 'libarchive-tools'], 'trixie-pacman');
   const place = (from: string, to: string): void => {
     mkdirSync(join(debian.root, to, '..'), { recursive: true });
     copyFileSync(join(project, from), join(debian.root, to));
