@@ -127,7 +127,9 @@ function readTrusted(host: Host, path: string, warnings: string[]): string | und
     const status = host.status(resolvePath(host, '', path));
     if (status === undefined) return undefined;
     if (host.userId === 0 && (status.owner !== 0 || (status.mode & 0o022) !== 0)) {
-      warnings.push(`${path} is not used: it must belong to root and be writable by root alone`);
+      warnings.push(
+        `${path} and the settings in it are ignored, because the file does not belong to root alone: root must own it, and nobody else may write to it`,
+      );
       return undefined;
     }
     return host.readText(path, configLimit);
@@ -187,7 +189,7 @@ function merge(base: Config, file: string, text: string, mistakes: string[]): Co
   const sections: Readonly<Record<string, (key: string, value: Value) => void>> = {
     severity: (key, value) => {
       const severity = severities.find((known) => known === value);
-      if (!codes.includes(key)) wrong(key, `${key} is no finding; kata-check explain lists them`);
+      if (!codes.includes(key)) wrong(key, `${key} is not the code of a finding; kata-check explain lists all codes`);
       else if (severity === undefined)
         wrong(key, `the severity of ${key} is info, warn or block, not ${written(value)}`);
       else config.severity.set(key, origin(severity, place(key)));
@@ -195,8 +197,8 @@ function merge(base: Config, file: string, text: string, mistakes: string[]): Co
     requires: (key, value) => {
       const runtime = parseRange(key);
       const agent = typeof value === 'string' ? parseRange(value) : undefined;
-      if (runtime === undefined) wrong(key, `[requires] ${key} is no range of runtime versions`);
-      else if (agent === undefined) wrong(key, `[requires] ${written(value)} is no range of agent versions`);
+      if (runtime === undefined) wrong(key, `[requires] ${key} is not a range of runtime versions`);
+      else if (agent === undefined) wrong(key, `[requires] ${written(value)} is not a range of agent versions`);
       else config.requires = [...config.requires, origin({ runtime, agent }, `${place(key)}: [requires] ${key}`)];
     },
     packages: (key, value) => {
@@ -208,7 +210,7 @@ function merge(base: Config, file: string, text: string, mistakes: string[]): Co
       const isKnown = key === 'path' || key === 'rebuilt';
       if (!isKnown) wrong(key, `[images] has path[] and rebuilt[], not ${key}`);
       for (const path of isKnown ? list(key, value) : []) {
-        if (!path.value.startsWith('/')) mistakes.push(`${path.from}: [images] ${path.value} is no absolute path`);
+        if (!path.value.startsWith('/')) mistakes.push(`${path.from}: [images] ${path.value} is not an absolute path`);
         else if (key === 'path') config.images = [...config.images, path];
         else config.rebuiltImages = [...config.rebuiltImages, path];
       }
@@ -234,7 +236,11 @@ function merge(base: Config, file: string, text: string, mistakes: string[]): Co
     else if (scalar !== undefined && typeof value === 'string') scalar(value);
     else if (scalar !== undefined) wrong(key, `${key} needs one value`);
     else if (use !== undefined) inSection(key, value, use);
-    else wrong(key, `unknown key ${key}`);
+    else
+      wrong(
+        key,
+        typeof value === 'object' && !Array.isArray(value) ? `unknown section [${key}]` : `unknown key ${key}`,
+      );
   }
   return config;
 }
@@ -274,7 +280,7 @@ function linesOf(text: string): ReadonlyMap<string, ReadonlyMap<string, readonly
 function knownCodes(allow: readonly Origin<string>[], mistakes: string[]): Origin<string>[] {
   return allow.filter(({ value, from }) => {
     if (codes.includes(value)) return true;
-    mistakes.push(`${from}: ${value} is no finding; kata-check explain lists them`);
+    mistakes.push(`${from}: ${value} is not the code of a finding; kata-check explain lists all codes`);
     return false;
   });
 }

@@ -128,7 +128,7 @@ const mistaken: readonly [rule: string, text: string, mistakes: readonly string[
   ['an unknown key', '; a comment\nmoed = warn\n', ['line 2: unknown key moed']],
   ['a key that begins as a known one', 'modes = warn\n', ['line 1: unknown key modes']],
   ['a key of another case', 'Mode = warn\n', ['line 1: unknown key Mode']],
-  ['an unknown section', '\n[package]\nruntime[] = x\n', ['line 2: unknown key package']],
+  ['an unknown section', '\n[package]\nruntime[] = x\n', ['line 2: unknown section [package]']],
   ['a key without a value', 'mode\n', ['line 1: mode needs one value']],
   ['an empty value', 'mode =\n', ['line 1: mode is block, warn or off, not ']],
   [
@@ -149,10 +149,14 @@ const mistaken: readonly [rule: string, text: string, mistakes: readonly string[
   [
     'a code that is none',
     'allow[] = KC101\nallow[] = KC999\n',
-    ['line 2: KC999 is no finding; kata-check explain lists them'],
+    ['line 2: KC999 is not the code of a finding; kata-check explain lists all codes'],
     [`allow = KC101  (${main}, line 1)`],
   ],
-  ['codes with a comma', 'allow = KC101,KC104\n', ['line 1: KC101,KC104 is no finding; kata-check explain lists them']],
+  [
+    'codes with a comma',
+    'allow = KC101,KC104\n',
+    ['line 1: KC101,KC104 is not the code of a finding; kata-check explain lists all codes'],
+  ],
   ['allow as a section', '[allow]\nKC101 = yes\n', ['line 1: allow takes a list: allow[] = …']],
   ['allow of everything', 'allow = true\n', ['line 1: allow takes a list: allow[] = …']],
   ['a section as a key', 'severity = block\n', ['line 1: [severity] is a section']],
@@ -160,7 +164,7 @@ const mistaken: readonly [rule: string, text: string, mistakes: readonly string[
   [
     'severity of no finding',
     '[severity]\nKC999 = block\n',
-    ['line 2: KC999 is no finding; kata-check explain lists them'],
+    ['line 2: KC999 is not the code of a finding; kata-check explain lists all codes'],
   ],
   [
     'a severity that is none',
@@ -175,22 +179,22 @@ const mistaken: readonly [rule: string, text: string, mistakes: readonly string[
   [
     'a range of runtimes',
     '[requires]\nnew ones = >=3.0.0\n',
-    ['line 2: [requires] new ones is no range of runtime versions'],
+    ['line 2: [requires] new ones is not a range of runtime versions'],
   ],
   [
     'a key that ends at its first =',
     '[requires]\n>=3.28.0 = >=3.27.0\n',
-    ['line 2: [requires] > is no range of runtime versions'],
+    ['line 2: [requires] > is not a range of runtime versions'],
   ],
   [
     'a range of agents',
     '[requires]\n3.x = (>= 3.0.0)\n',
-    ['line 2: [requires] (>= 3.0.0) is no range of agent versions'],
+    ['line 2: [requires] (>= 3.0.0) is not a range of agent versions'],
   ],
   [
     'a range of agents that is not there',
     '[requires]\n3.x\n',
-    ['line 2: [requires] true is no range of agent versions'],
+    ['line 2: [requires] true is not a range of agent versions'],
   ],
   [
     'an unknown kind of package',
@@ -201,7 +205,7 @@ const mistaken: readonly [rule: string, text: string, mistakes: readonly string[
   [
     'a relative path',
     '[images]\npath[] = b\npath[] = /a\n',
-    ['line 2: [images] b is no absolute path'],
+    ['line 2: [images] b is not an absolute path'],
     [`image = /a  (${main}, line 3)`],
   ],
   ['__proto__ as a key', 'x = 1\n__proto__ = off\n', ['line 2: unknown key __proto__', 'line 1: unknown key x']],
@@ -216,13 +220,13 @@ const mistaken: readonly [rule: string, text: string, mistakes: readonly string[
   [
     'names that every object has',
     'constructor = 1\n[toString]\n[hasOwnProperty]\nx = 1\n',
-    ['line 1: unknown key constructor', 'line 2: unknown key toString', 'line 3: unknown key hasOwnProperty'],
+    ['line 1: unknown key constructor', 'line 2: unknown section [toString]', 'line 3: unknown key hasOwnProperty'],
   ],
   [
     'the same in sections',
     '[severity]\nconstructor = block\n[packages]\ntoString = x\n',
     [
-      'line 2: constructor is no finding; kata-check explain lists them',
+      'line 2: constructor is not the code of a finding; kata-check explain lists all codes',
       'line 4: [packages] has runtime[] and image[], not toString',
     ],
   ],
@@ -315,7 +319,7 @@ test('precedence: a wrong value of the environment is a mistake and leaves the f
     [...mistakes],
     [
       'the environment: the mode is block, warn or off, not of',
-      'the environment: KC1 is no finding; kata-check explain lists them',
+      'the environment: KC1 is not the code of a finding; kata-check explain lists all codes',
     ],
   );
   assert.equal([config.mode.value, config.allow.map(({ value }) => value)], ['off', ['KC101', 'KC104']]);
@@ -443,7 +447,7 @@ for (const [rule, mode, owner, isUsed] of untrusted) {
           assert.is(config.mode.value, isUsed ? 'off' : 'block');
           assert.equal(
             [...warnings],
-            isUsed ? [] : [`${path} is not used: it must belong to root and be writable by root alone`],
+            isUsed ? [] : [`${path} and the settings in it are ignored, because the file does not belong to root alone: root must own it, and nobody else may write to it`],
           );
           assert.is(loadConfig({ ...rooted, userId: 1000 }, given, []).config.mode.value, 'off');
         }

@@ -54,8 +54,9 @@ function wanted(context: Context): { to: string | null; requires: VersionRange |
   const to = typed === undefined ? null : release(typed, '--to').text;
   const text = one(context, 'requires');
   const requires = text === undefined ? undefined : parseRange(text);
-  if (text !== undefined && requires === undefined) throw new Usage(`--requires ${text} is no range of versions`);
-  if (positionals.length > 0 && to !== null) throw new Usage('--to and package files exclude each other');
+  if (text !== undefined && requires === undefined)
+    throw new Usage(`--requires ${text} is not a range of versions, such as '>=3.28.0 <4.0.0'`);
+  if (positionals.length > 0 && to !== null) throw new Usage('give either --to or package files, not both');
   const unknown = positionals.find((path) => !/\.(?:deb|rpm)$/.test(path));
   if (unknown !== undefined)
     throw new Usage(`${unknown} is neither a command nor a .deb or .rpm${commandLike(unknown, context)}`);

@@ -26,7 +26,7 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['a flag with a value', ['--json=yes'], /--json takes no value\n/],
   ['a short option', ['-z'], /unknown option -z\n/],
   ['an option given twice', ['--to', '3.4.0', '--to', '3.5.0'], /--to is given twice\n/],
-  ['a bad range', ['--requires', '>>1'], /--requires >>1 is no range of versions\n/],
+  ['a bad range', ['--requires', '>>1'], /--requires >>1 is not a range of versions, such as /],
   [
     'a bad version',
     ['--to', 'newest'],
@@ -47,7 +47,7 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['a mistyped command', ['explian'], /explian is neither .+; did you mean explain\?\n/],
   ['help as a word', ['help'], /help is neither .+; did you mean --help\?\n/],
   ['a bad mode', ['--mode', 'maybe'], /--mode is one of block, warn, off, not maybe\n/],
-  ['an unknown code to allow', ['--allow', 'KC999'], /the command line: KC999 is no finding/],
+  ['an unknown code to allow', ['--allow', 'KC999'], /the command line: KC999 is not the code of a finding/],
   ['a bad choice of colours', ['--color', 'red'], /--color is one of auto, always, never/],
   ['a configuration that is not there', ['--config', '/nowhere.conf'], /\/nowhere\.conf: no such configuration file\n/],
   ['image without a path', ['image'], /which image\?\n/],
@@ -56,7 +56,11 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['hook without a name', ['hook'], /which hook\? one of apt, dpkg, /],
   ['an unknown hook', ['hook', 'pacman'], /no hook for pacman; one of apt, /],
   ['a hook with too many words', ['hook', 'apt', 'more'], /hook apt takes no argument: more\n/],
-  ['an unknown code to explain', ['explain', 'KC000'], /KC000 is no finding; .+; did you mean KC101\?\n/],
+  [
+    'an unknown code to explain',
+    ['explain', 'KC000'],
+    /KC000 is not the code of a finding; .+; did you mean KC101\?\n/,
+  ],
   ['a shell that is none', ['completion', 'tcsh'], /which shell\? one of bash, zsh, fish/],
   [
     'protocol of a release that the history does not know',
@@ -66,7 +70,7 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['protocol of what is no version', ['protocol', '3.12.0', 'newest'], /newest is not a version of Kata Containers: /],
   ['protocol of three releases', ['protocol', '1.0', '1.1', '1.2'], /two releases at the most, not 1\.2 too\n/],
   ['an option of compare without it', ['protocol', '1.0', '--from', '1.0.0'], /--from and --to belong to compare\n/],
-  ['two codes to explain', ['explain', 'KC101', 'KC104'], /one code at a time/],
+  ['two codes to explain', ['explain', 'KC101', 'KC104'], /explain takes one code, not KC104 as well/],
   ['control characters in an argument are not printed', ['--\u001b[31mred'], /unknown option --\\u001b\[31mred\n/],
 ];
 
