@@ -236,13 +236,13 @@ function merge(base: Config, file: string, text: string, mistakes: string[]): Co
     else if (scalar !== undefined && typeof value === 'string') scalar(value);
     else if (scalar !== undefined) wrong(key, `${key} needs one value`);
     else if (use !== undefined) inSection(key, value, use);
-    else
-      wrong(
-        key,
-        typeof value === 'object' && !Array.isArray(value) ? `unknown section [${key}]` : `unknown key ${key}`,
-      );
+    else wrong(key, unknown(key, value));
   }
   return config;
+}
+
+function unknown(key: string, value: Value): string {
+  return typeof value === 'object' && !Array.isArray(value) ? `unknown section [${key}]` : `unknown key ${key}`;
 }
 
 /** A section inside a section has no text of its own, and no way to make one. */

@@ -220,7 +220,11 @@ const mistaken: readonly [rule: string, text: string, mistakes: readonly string[
   [
     'names that every object has',
     'constructor = 1\n[toString]\n[hasOwnProperty]\nx = 1\n',
-    ['line 1: unknown key constructor', 'line 2: unknown section [toString]', 'line 3: unknown key hasOwnProperty'],
+    [
+      'line 1: unknown key constructor',
+      'line 2: unknown section [toString]',
+      'line 3: unknown section [hasOwnProperty]',
+    ],
   ],
   [
     'the same in sections',
@@ -447,7 +451,11 @@ for (const [rule, mode, owner, isUsed] of untrusted) {
           assert.is(config.mode.value, isUsed ? 'off' : 'block');
           assert.equal(
             [...warnings],
-            isUsed ? [] : [`${path} and the settings in it are ignored, because the file does not belong to root alone: root must own it, and nobody else may write to it`],
+            isUsed
+              ? []
+              : [
+                  `${path} and the settings in it are ignored, because the file does not belong to root alone: root must own it, and nobody else may write to it`,
+                ],
           );
           assert.is(loadConfig({ ...rooted, userId: 1000 }, given, []).config.mode.value, 'off');
         }
