@@ -226,7 +226,8 @@ async function judged(
   const report = isDone ? afterwards(judgedHere, judgedIn('block').findings, root, told) : judgedHere;
   if (report === null) return null;
   // Somebody who installs something else need not hear of a mistake in this configuration each time.
-  if (concernsKata(report)) voice.tell({ ...loaded, config }, [...loaded.mistakes, ...report.warnings]);
+  if (concernsKata(report) || report.warnings.length > 0)
+    voice.tell({ ...loaded, config }, [...loaded.mistakes, ...report.warnings]);
   const { unchanged } = hook;
   const options = { color: voice.color, manager, ...(unchanged === undefined ? {} : { unchanged }) };
   host.write(2, reportText(report, options, true));

@@ -68,8 +68,12 @@ static struct {
   size_t (*decompress)(void *, struct zstd_output *, struct zstd_input *);
   unsigned (*is_error)(size_t);
   const char *(*error_name)(size_t);
+  size_t (*set)(void *, int parameter, int value);
   size_t (*end)(void *);
 } libzstd;
+
+/* The largest window, 32 MiB, as src/read/decompress.ts has it for the program: it is the file that asks for one. */
+enum { ZSTD_d_windowLogMax = 100, zstd_window_log = 25 };
 
 static int find_libzstd(void) {
   static void *handle;
@@ -79,8 +83,9 @@ static int find_libzstd(void) {
   *(void **)&libzstd.decompress = dlsym(handle, "ZSTD_decompressStream");
   *(void **)&libzstd.is_error = dlsym(handle, "ZSTD_isError");
   *(void **)&libzstd.error_name = dlsym(handle, "ZSTD_getErrorName");
+  *(void **)&libzstd.set = dlsym(handle, "ZSTD_DCtx_setParameter");
   *(void **)&libzstd.end = dlsym(handle, "ZSTD_freeDStream");
-  return libzstd.create && libzstd.decompress && libzstd.is_error && libzstd.error_name && libzstd.end;
+  return libzstd.create && libzstd.decompress && libzstd.is_error && libzstd.error_name && libzstd.set && libzstd.end;
 }
 
 struct lzma_stream {
@@ -140,7 +145,9 @@ struct decompressor {
 static int begin(struct decompressor *this) {
   switch (this->form) {
     case form_gzip: return libz.init(&this->gzip, gzip_window, "1.0", sizeof this->gzip) == Z_OK;
-    case form_zstd: return (this->zstd = libzstd.create()) != NULL;
+    case form_zstd:
+      this->zstd = libzstd.create();
+      return this->zstd != NULL && !libzstd.is_error(libzstd.set(this->zstd, ZSTD_d_windowLogMax, zstd_window_log));
     case form_xz: return liblzma.begin(&this->xz, xz_memory, LZMA_CONCATENATED) == LZMA_OK;
   }
   return 0;
@@ -244,7 +251,7 @@ static int xz_step(struct lzma_stream *stream, uint8_t *input, unsigned *input_s
   *input_size -= stream->avail_in;
   *output_size -= stream->avail_out;
   if (status == LZMA_OK || status == LZMA_BUF_ERROR) return step_on;
-  if (status == LZMA_STREAM_END) return step_end;
+  if (status == LZMA_STREAM_END) return liblzma.begin(stream, xz_memory, LZMA_CONCATENATED) == LZMA_OK ? step_end : step_memory;
   return status == LZMA_MEM_ERROR || status == LZMA_MEMLIMIT_ERROR ? step_memory : step_bad;
 }
 

@@ -1,10 +1,13 @@
 /**
  * What a .deb says of itself, the fields of its control file, and what it brings. Format: deb(5), an ar archive of
- * `debian-binary`, `control.tar*` and `data.tar*`. dpkg-deb reads it where dpkg is installed; elsewhere it is read here.
+ * `debian-binary`, `control.tar*` and `data.tar*`.
+ *
+ * The control archive is small, and read here: `dpkg-deb --field` unpacks all of it into /tmp, which any user can fill, and one program for
+ * each of a thousand packages takes half a minute. The payload comes from dpkg-deb where dpkg is installed; elsewhere it is read here.
  */
 
-import { Corrupt, Io, NotFound, Unsupported } from '../errors.ts';
-import type { File, Host } from '../host/host.ts';
+import { Corrupt, Io, LimitExceeded, NotFound, Unsupported } from '../errors.ts';
+import type { File, Host, RunOptions } from '../host/host.ts';
 import {
   type DebManifestFile,
   debManifestFiles,
@@ -12,7 +15,7 @@ import {
   manifestLimit,
   parseDebManifest,
 } from '../locate/manifest.ts';
-import { Bytes, latin1, utf8 } from '../read/bytes.ts';
+import { Bytes, find, latin1, utf8 } from '../read/bytes.ts';
 import * as limits from '../read/limits.ts';
 import type { Member, PackageFields } from './members.ts';
 import { tarMembers } from './tar.ts';
@@ -21,8 +24,8 @@ import { tarMembers } from './tar.ts';
 const controlLimit = 1024 * 1024;
 const decompressors: Readonly<Record<string, readonly string[]>> = {
   gz: ['gzip', '-dc'],
-  xz: ['xz', '-dc'],
-  zst: ['zstd', '-dc'],
+  xz: ['xz', '-dc', '-T1', '--memlimit-decompress=256MiB'],
+  zst: ['zstd', '-dcq', '--memory=32MB'],
 };
 
 /** Written by hand, without dpkg-gencontrol, a field keeps the XB- that should have been taken off. */
@@ -39,6 +42,28 @@ export async function readDebFields(host: Host, path: string, deadline: number):
   return { name, version, agentRequires: value(requiresField), agentVersion: value(versionField) };
 }
 
+/** In both fields, however their first letters are written. */
+const telling = Uint8Array.from('gent-', (letter) => letter.charCodeAt(0));
+
+/**
+ * Whether a package may carry one of the fields: false where it can be told at once that it does not, as for hundreds of .debs that have
+ * nothing to do with Kata. Throws as `readDebFields`.
+ */
+export function mayDeclare(host: Host, path: string): boolean {
+  const file = host.open(path);
+  try {
+    if (!isDeb(file)) return true;
+    const member = findMember(file, 'control.tar');
+    if (member.size > limits.controlBytes) return true;
+    const packed = file.read(member.offset, member.size);
+    const argv = decompressors[extensionOf(member)];
+    const control = member.name === 'control.tar' ? packed : argv && host.unpacked(argv, packed, limits.controlBytes);
+    return control === undefined || find(control, telling) !== -1;
+  } finally {
+    file.close();
+  }
+}
+
 export function parseControl(text: string): [name: string, value: string][] {
   return text
     .replace(/\n[ \t]+/g, ' ')
@@ -50,17 +75,7 @@ export function parseControl(text: string): [name: string, value: string][] {
 }
 
 async function readControl(host: Host, path: string, deadline: number): Promise<string> {
-  try {
-    const { status, stdout, stderr } = await host.run(['dpkg-deb', '-f', path], {
-      deadline,
-      outputLimit: controlLimit,
-    });
-    if (status !== 0) throw new Corrupt(`${path}: ${stderr.trim().replace(/^dpkg-deb: error: /, '')}`);
-    return utf8(stdout) ?? '';
-  } catch (error) {
-    if (!(error instanceof NotFound) || !error.message.includes('dpkg-deb')) throw error;
-  }
-  for await (const member of tarMembers(memberStream(host, path, 'control', deadline), path)) {
+  for await (const member of controlMembers(host, path, deadline)) {
     if (member.path === 'control') return utf8(await member.content(controlLimit)) ?? '';
   }
   throw new Corrupt(`${path}: holds no control file`);
@@ -69,7 +84,7 @@ async function readControl(host: Host, path: string, deadline: number): Promise<
 /** Out of its control archive. Throws as `readDebFields`. */
 export async function readDebManifest(host: Host, path: string, deadline: number): Promise<Manifest> {
   const texts = new Map<DebManifestFile, string>();
-  for await (const member of tarMembers(tarStream(host, path, 'control', deadline), path)) {
+  for await (const member of controlMembers(host, path, deadline)) {
     const name = debManifestFiles.find((known) => known === member.path);
     if (name === undefined || member.type !== 'file') continue;
     const bytes = await member.content(manifestLimit);
@@ -78,33 +93,59 @@ export async function readDebManifest(host: Host, path: string, deadline: number
   return parseDebManifest(texts);
 }
 
-/** What the package brings. Throws as `readDebFields`. */
-export function debMembers(host: Host, path: string, deadline: number): AsyncGenerator<Member> {
-  return tarMembers(tarStream(host, path, 'data', deadline), path);
+async function* controlMembers(host: Host, path: string, deadline: number): AsyncGenerator<Member> {
+  let count = 0;
+  for await (const member of tarMembers(controlStream(host, path, deadline), path)) {
+    count += 1;
+    if (count > limits.controlMembers) {
+      throw new LimitExceeded(`${path}: more than ${limits.controlMembers} members in its control archive`);
+    }
+    yield member;
+  }
 }
 
-type Archive = 'control' | 'data';
+async function* controlStream(host: Host, path: string, deadline: number): AsyncGenerator<Uint8Array> {
+  const limit = { deadline, outputLimit: limits.controlBytes };
+  try {
+    yield* memberStream(host, path, 'control', limit);
+  } catch (error) {
+    // dpkg has the libraries of all compressions, and depends on none of their programs.
+    if (!(error instanceof NotFound) || !/^the program /.test(error.message)) throw error;
+    yield* host.stream(['dpkg-deb', '--ctrl-tarfile', path], limit);
+  }
+}
 
-const tarfileOptions: Readonly<Record<Archive, string>> = { control: '--ctrl-tarfile', data: '--fsys-tarfile' };
+/** What the package brings. Throws as `readDebFields`. */
+export function debMembers(host: Host, path: string, deadline: number): AsyncGenerator<Member> {
+  return tarMembers(dataStream(host, path, deadline), path);
+}
 
-async function* tarStream(host: Host, path: string, name: Archive, deadline: number): AsyncGenerator<Uint8Array> {
+async function* dataStream(host: Host, path: string, deadline: number): AsyncGenerator<Uint8Array> {
   const limit = { deadline, outputLimit: limits.payloadBytes };
   try {
-    yield* host.stream(['dpkg-deb', tarfileOptions[name], path], limit);
+    yield* host.stream(['dpkg-deb', '--fsys-tarfile', path], limit);
   } catch (error) {
     // What dpkg-deb's processes say of each other behind the first line tells nothing more.
     if (error instanceof Io) throw new Io(`${path}: ${error.message.replace(/\n.*/s, '')}`);
     if (!(error instanceof NotFound) || !error.message.includes('dpkg-deb')) throw error;
-    yield* memberStream(host, path, name, deadline);
+    yield* memberStream(host, path, 'data', limit);
   }
 }
 
 /** The tar archive of that name, decompressed. */
-async function* memberStream(host: Host, path: string, name: Archive, deadline: number): AsyncGenerator<Uint8Array> {
+async function* memberStream(
+  host: Host,
+  path: string,
+  name: 'control' | 'data',
+  limit: Pick<RunOptions, 'deadline' | 'outputLimit'>,
+): AsyncGenerator<Uint8Array> {
   const file = host.open(path);
   try {
     const member = findMember(file, `${name}.tar`);
-    const extension = member.name.slice(`${name}.tar`.length + 1);
+    const extension = extensionOf(member);
+    if (name === 'control' && member.size > limit.outputLimit) {
+      throw new LimitExceeded(`${path}: ${member.name} has ${member.size} bytes, more than ${limit.outputLimit}`);
+    }
     if (extension === '') {
       const step = 65536;
       for (let at = 0; at < member.size; at += step)
@@ -114,10 +155,21 @@ async function* memberStream(host: Host, path: string, name: Archive, deadline: 
     const argv = decompressors[extension];
     if (argv === undefined) throw new Unsupported(`${path}: ${member.name} is compressed in an unknown way`);
     // The stream goes on behind the member; the reader of the tar archive stops before.
-    yield* host.stream(argv, { deadline, outputLimit: limits.payloadBytes, input: { file, offset: member.offset } });
+    yield* host.stream(argv, { ...limit, input: { file, offset: member.offset } });
   } finally {
     file.close();
   }
+}
+
+/** `xz` of `control.tar.xz`. */
+function extensionOf({ name }: ArMember): string {
+  return name.replace(/^[^.]*\.tar\.?/, '');
+}
+
+const magic = '!<arch>\n';
+
+function isDeb(file: File): boolean {
+  return file.size >= magic.length && latin1(file.read(0, magic.length)) === magic;
 }
 
 interface ArMember {
@@ -129,10 +181,7 @@ interface ArMember {
 
 /** ar(5): a magic line, then headers of 60 bytes, each before its member, at even offsets. */
 function findMember(file: File, prefix: string): ArMember {
-  const magic = '!<arch>\n';
-  if (file.size < magic.length || new Bytes(file.read(0, magic.length), file.path).latin1(0, magic.length) !== magic) {
-    throw new Corrupt(`${file.path}: is not a .deb`);
-  }
+  if (!isDeb(file)) throw new Corrupt(`${file.path}: is not a .deb`);
   let offset = magic.length;
   // A .deb has three members; deb(5) allows some more, whose names begin with an underscore.
   for (let count = 0; count < 100 && offset + 60 <= file.size; count += 1) {

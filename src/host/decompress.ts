@@ -1,6 +1,7 @@
 /**
  * What `gzip -dc`, `zstd -dcq` and `xz -dc` do, in this process: members in a row (RFC 1952, RFC 8878), and anything else behind them an error with
- * the status of the program. The native program does so with their libraries, in half their time.
+ * the status of the program. The native program does so with their libraries, in half their time
+ * or, for hundreds of small files, in a hundredth.
  */
 
 import { Io, LimitExceeded } from '../errors.ts';
@@ -43,7 +44,7 @@ const forms = {
     trailing: 2,
   },
   zstd: {
-    command: 'zstd -dcq',
+    command: 'zstd -dcq --memory=32MB',
     magicSize: 4,
     isMember: (input, at) =>
       (input[at] === 0x28 && input[at + 1] === 0xb5 && input[at + 2] === 0x2f && input[at + 3] === 0xfd) ||

@@ -97,6 +97,11 @@ export interface Host {
   /** As `run`, but yields standard output as it comes, each piece good only until the next one is asked for; a non-zero status throws Io at the end. Leaving the loop early kills the program. */
   stream(argv: readonly string[], options: RunOptions): AsyncIterable<Uint8Array>;
   /**
+   * What the program would make of these few bytes, where the host can do that at once and without it; undefined where it cannot, and for
+   * bytes that are damaged, or give more than `limit`. Good until it is called again.
+   */
+  unpacked(argv: readonly string[], bytes: Uint8Array, limit: number): Uint8Array | undefined;
+  /**
    * What comes on an inherited descriptor, piece by piece, until its end. Leaving the loop early closes nothing that matters.
    * `deadline` may be Infinity. Throws Io, LimitExceeded (deadline, or over `limit` bytes).
    */

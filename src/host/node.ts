@@ -28,7 +28,9 @@ import { Socket } from 'node:net';
 import { constants as system } from 'node:os';
 import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
+import { gunzipSync } from 'node:zlib';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
+import { formOf } from './decompress.ts';
 import {
   besidePath,
   type Completed,
@@ -397,6 +399,15 @@ class NodeHost implements Host {
   async *stream(argv: readonly string[], options: RunOptions): AsyncGenerator<Uint8Array> {
     const { status, stderr } = yield* runProgram(this, argv, options);
     if (status !== 0) throw new Io(`${argv[0]} failed with status ${status}: ${stderr.trim()}`);
+  }
+
+  unpacked(argv: readonly string[], bytes: Uint8Array, limit: number): Uint8Array | undefined {
+    try {
+      // Node.js has no xz, and zstd since 22.15 only.
+      return formOf(argv) === 'gzip' ? gunzipSync(bytes, { maxOutputLength: limit }) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   async *input(descriptor: number, limit: number, deadline: number): AsyncGenerator<Uint8Array> {

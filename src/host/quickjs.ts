@@ -524,6 +524,34 @@ class QuickJsHost implements Host {
     if (status !== 0) throw new Io(`${argv[0]} failed with status ${status}: ${stderr.trim()}`);
   }
 
+  /** Those that were wanted before; a new one costs more than a small file. */
+  readonly #decompressors = new Map<FormName, native.Decompressor>();
+  #unpacked = new Uint8Array(65536);
+
+  unpacked(argv: readonly string[], bytes: Uint8Array, limit: number): Uint8Array | undefined {
+    const form = formOf(argv);
+    if (form === undefined) return undefined;
+    const decompressor = this.#decompressors.get(form) ?? native.decompressor(form);
+    if (decompressor === null) return undefined;
+    // Only one that has come to the end of its file can begin the next.
+    this.#decompressors.delete(form);
+    const end = bytes.byteOffset + bytes.length;
+    let filled = 0;
+    for (let at = bytes.byteOffset; ; ) {
+      const size = this.#unpacked.length;
+      const [taken, given, status] = decompressor.step(bytes.buffer, at, end, this.#unpacked.buffer, filled, size);
+      at += taken;
+      filled += given;
+      if (status === 1) this.#decompressors.set(form, decompressor);
+      if (status === 1 && at === end && filled <= limit) return this.#unpacked.subarray(0, filled);
+      if (status !== 0 || filled > limit || (taken === 0 && given === 0 && filled < size)) return undefined;
+      if (filled < size) continue;
+      const wider = new Uint8Array(size * 4);
+      wider.set(this.#unpacked);
+      this.#unpacked = wider;
+    }
+  }
+
   async *input(descriptor: number, limit: number, deadline: number): AsyncGenerator<Uint8Array> {
     const name = `descriptor ${descriptor}`;
     let total = 0;

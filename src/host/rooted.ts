@@ -77,6 +77,7 @@ export function rootedHost(host: Host, root: string): Host {
     status: (path) => host.status(root + resolvePath(host, root, path, false)),
     run: (argv, options) => host.run(argv, options),
     stream: (argv, options) => host.stream(argv, options),
+    unpacked: (argv, bytes, limit) => host.unpacked(argv, bytes, limit),
     input: (descriptor, limit, deadline) => host.input(descriptor, limit, deadline),
     replaceFile: (path, text, mode) => host.replaceFile(inside(path), text, mode),
     removeFile: (path) => host.removeFile(root + resolvePath(host, root, path, false)),

@@ -22,6 +22,8 @@ export interface Compression {
   readonly argv: readonly string[];
   /** The package that holds the program. */
   readonly package: string;
+  /** What the command lets it take at the most, for messages. */
+  readonly memory?: string;
   readonly findEnd: FindEnd;
   /** In what the program says when it stops at something else behind a good segment, and at nothing else. Absent: it says no more than of bad data. */
   readonly trailing?: RegExp;
@@ -45,7 +47,9 @@ export const compressions: readonly Compression[] = [
   {
     name: 'zstd',
     magic: [0x28, 0xb5, 0x2f, 0xfd],
-    argv: ['zstd', '-dcq'],
+    // A header may ask for a window of 2 GiB; without --ultra or --long zstd makes one of 8 MiB at the most.
+    argv: ['zstd', '-dcq', '--memory=32MB'],
+    memory: '32 MiB of window',
     package: 'zstd',
     findEnd: zstdEnd,
     trailing: /trailing garbage|unsupported format|unknown header/,
@@ -57,6 +61,7 @@ export const compressions: readonly Compression[] = [
     magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
     // A header may ask for 4 GiB of memory; the highest preset needs 65 MiB. Other programs' own limits are below 256 MiB.
     argv: ['xz', '-dc', '-T1', '--memlimit-decompress=256MiB'],
+    memory: '256 MiB',
     package: 'xz (xz-utils on Debian)',
     findEnd: xzEnd,
     padding: 4,
@@ -108,7 +113,7 @@ export class DecompressorFailed extends Corrupt {
 /** `what` names the stream. The words are ours: those of a program differ from the library's. */
 function translated(
   error: unknown,
-  { argv: [program], package: holder, trailing }: Compression,
+  { argv: [program], package: holder, trailing, memory }: Compression,
   what: string,
 ): unknown {
   if (!(error instanceof Error)) return error;
@@ -118,12 +123,16 @@ function translated(
   const status = /failed with status (\d+)/.exec(error.message)?.[1];
   // From 128 on a signal ended it, which says nothing of the data.
   if (status === undefined || Number(status) >= 128) return error;
-  if (/memory/i.test(error.message)) return new LimitExceeded(`${what}: needs too much memory`);
+  if (/memory/i.test(error.message)) {
+    return new LimitExceeded(
+      `${what}: needs more memory than ${memory === undefined ? 'there is' : `the ${memory} that it may take`}`,
+    );
+  }
   const isCut = /unexpected end|ends unexpectedly|premature end|unfinished stream/i.test(error.message);
-  return new DecompressorFailed(
-    isCut ? `${what}: ends too early` : `${what}: the data are broken`,
-    trailing?.test(error.message),
-  );
+  // Of the same damaged data gzip may say that they are broken, and libz that they end too early.
+  const isEither = program === 'gzip' && trailing?.test(error.message) !== true;
+  const how = isEither ? 'is broken, or ends too early' : isCut ? 'ends too early' : 'the data are broken';
+  return new DecompressorFailed(`${what}: ${how}`, trailing?.test(error.message));
 }
 
 /**

@@ -59,3 +59,7 @@ export const programSectionNames = 65536;
 export const programRelocations = 64 * 1024 * 1024;
 /** String headers of a version's length in a program's data. The largest shim has some 20,000. */
 export const programStrings = 262_144;
+/** Bytes of a package's control archive, packed or unpacked. The largest hold lists of checksums: 100,000 files have some 10 MB. */
+export const controlBytes = 16 * 1024 * 1024;
+/** Members of it. Real ones have up to twenty. */
+export const controlMembers = 1000;

@@ -7,7 +7,7 @@ import { measuredImages } from '../locate/measured.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
 import { type Before, nodeBefore, ownsAnything } from './before.ts';
 import { imagesAfter } from './images.ts';
-import { type Incoming, incomingOf } from './incoming.ts';
+import { examine, type Incoming } from './incoming.ts';
 import { nothing, type State } from './node.ts';
 import type { Request } from './request.ts';
 import { runtimesAfter } from './runtimes.ts';
@@ -30,10 +30,7 @@ export async function assembled(
   const warnings: string[] = [];
   const incoming: Incoming[] = [];
   try {
-    for (const step of steps) {
-      const found = step.action === 'remove' ? undefined : await incomingOf(before, step, warnings);
-      if (found !== undefined) incoming.push(found);
-    }
+    await examine(before, steps, incoming, warnings);
     return { state: await ofPackages(before, steps, incoming), warnings };
   } finally {
     for (const { payload } of incoming) payload?.close();

@@ -13,6 +13,7 @@ import { installedManifest, type Manifest, nothingSaid } from '../locate/manifes
 import { type Declared, declares } from '../locate/provides.ts';
 import { type Before, ownerOf, programsOf } from './before.ts';
 import { PayloadDescriptions } from './evidence.ts';
+import { carriesField, lookShare } from './relevance.ts';
 import type { PackageChange } from './transaction.ts';
 
 /** What comes in with one package, as far as Kata is concerned. */
@@ -40,28 +41,69 @@ export interface Incoming {
   readonly isImage: boolean;
 }
 
-/** Undefined when the package has nothing to do with Kata. `warnings` are added to. */
-export async function incomingOf(
+/**
+ * What each package of the transaction brings. Those that are known to be of Kata are read first, so that no crowd of other packages takes
+ * the time that they need; new ones are then looked into for a field. `incoming` and `warnings` are added to.
+ */
+export async function examine(
+  before: Before,
+  steps: readonly PackageChange[],
+  incoming: Incoming[],
+  warnings: string[],
+): Promise<void> {
+  const { host, payloadDeadline } = before;
+  const coming = steps.filter(({ action }) => action !== 'remove');
+  const ofKata = new Set(coming.filter((change) => isOfKata(before, change)));
+  // An upgrade of something that had nothing to do with Kata still has not; a new package says so in its fields.
+  const others = coming.filter((change) => !ofKata.has(change) && change.oldVersion === null);
+  for (const change of ofKata) {
+    const found = await incomingOf(before, change, true, warnings);
+    if (found !== undefined) incoming.push(found);
+  }
+  const start = host.now();
+  const until = start + (payloadDeadline - start) * lookShare;
+  for (const [index, change] of others.entries()) {
+    if (host.now() > until) {
+      warnings.push(
+        `${others.length - index} of ${others.length} new packages were not looked into: there was no time`,
+      );
+      return;
+    }
+    if (change.archive === null || !(await carriesField(host, change.archive, payloadDeadline))) continue;
+    const found = await incomingOf(before, change, false, warnings);
+    if (found !== undefined) incoming.push(found);
+  }
+}
+
+/** By its name, by what the package manager says of it, or by what is installed of it. */
+function isOfKata({ request, packages }: Before, { name, declared }: PackageChange): boolean {
+  const { runtimePackages, imagePackages } = request.settings;
+  const installed = packages.find((known) => known.name === name);
+  return (
+    name.includes('kata') ||
+    [...runtimePackages, ...imagePackages].some(({ value }) => value === name) ||
+    (installed !== undefined && (declares(installed) || installed.owns.length > 0)) ||
+    declares(declared)
+  );
+}
+
+/** Undefined when the package has nothing to do with Kata. */
+async function incomingOf(
   before: Before,
   change: PackageChange,
+  isKnown: boolean,
   warnings: string[],
 ): Promise<Incoming | undefined> {
   const { runtimePackages, imagePackages } = before.request.settings;
   const isRuntimeName = (name: string): boolean => runtimePackages.some(({ value }) => value === name);
   const isImageName = (name: string): boolean => imagePackages.some(({ value }) => value === name);
   const installed = before.packages.find(({ name }) => name === change.name);
-  const isNamed = change.name.includes('kata') || isRuntimeName(change.name) || isImageName(change.name);
-  const isKnown =
-    (installed !== undefined && (declares(installed) || installed.owns.length > 0)) || declares(change.declared);
-  // An upgrade of something that had nothing to do with Kata still has not; a new package says so in its fields.
-  if (!isNamed && !isKnown && change.oldVersion !== null) return undefined;
-
   const { file, fields, problem } = await opened(before, change);
-  if (problem !== null && change.archive !== null && (isNamed || isKnown)) {
+  if (problem !== null && change.archive !== null && isKnown) {
     warnings.push(`the incoming package cannot be read: ${problem}`);
   }
   const declared = fields ?? change.declared ?? null;
-  if (!isNamed && !isKnown && !declares(declared)) return undefined;
+  if (!isKnown && !declares(declared)) return undefined;
   const name = fields?.name ?? change.name;
   const owned = before.packages.find((known) => known.name === name)?.owns ?? [];
   const isStated = (declared?.agentVersion ?? null) !== null;

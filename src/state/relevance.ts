@@ -32,6 +32,9 @@ const provided = '\nkata-agent';
 /** Of Debian, where Kata runs. */
 const architectures = ['amd64', 'arm64', 'ppc64el', 's390x', 'riscv64', 'i386', 'armhf'];
 
+/** Of the time that is left, for new packages that are looked into for a field. */
+export const lookShare = 0.25;
+
 export interface Question {
   /** The root that is changed; "" for the real one. */
   readonly root: string;
@@ -61,8 +64,12 @@ export async function concernsKata(
   if (isOfPacman && holdsKata(rooted, pacmanFiles(rooted, pacmanDatabase, names), question)) return true;
   if (isOfDpkg && tellsOfKata(host, database, names, question)) return true;
   if (!hasRuntime) return false;
+  const start = host.now();
   for (const { oldVersion, archive } of steps) {
-    if (oldVersion === null && archive !== null && (await carriesField(host, archive, question.deadline))) return true;
+    if (oldVersion !== null || archive === null) continue;
+    // What is left is looked at, or said to be left out, with the rest of the transaction.
+    if (host.now() > start + (question.deadline - start) * lookShare) return true;
+    if (await carriesField(host, archive, question.deadline)) return true;
   }
   return false;
 }
@@ -102,10 +109,14 @@ function listsOf(host: Host, database: string, names: ReadonlySet<string>): stri
   );
 }
 
-async function carriesField(host: Host, archive: string, deadline: number): Promise<boolean> {
-  const { openPackage } = await import('../archive/package.ts');
+/** Whether an archive carries one of the fields. Never throws for what it is. */
+export async function carriesField(host: Host, archive: string, deadline: number): Promise<boolean> {
+  const [{ mayDeclare }, { openPackage }] = await Promise.all([
+    import('../archive/deb.ts'),
+    import('../archive/package.ts'),
+  ]);
   try {
-    return declares(await openPackage(host, archive, deadline).fields());
+    return mayDeclare(host, archive) && declares(await openPackage(host, archive, deadline).fields());
   } catch (error) {
     // What cannot be read is not unpacked either.
     if (error instanceof Problem) return false;

@@ -215,7 +215,7 @@ const real = (name: string, compression: string): string =>
 
 /** `kinds`: of dpkg-deb and built in. */
 const broken: readonly [rule: string, make: () => string, kinds: readonly [Kind, Kind], said: RegExp][] = [
-  ['a file that is not there', () => join(folder, 'none.deb'), [Corrupt, NotFound], /none\.deb.*[Nn]o such file/],
+  ['a file that is not there', () => join(folder, 'none.deb'), [NotFound, NotFound], /none\.deb.*[Nn]o such file/],
   [
     'a text',
     () => {

@@ -157,6 +157,7 @@ function packed(form: FormName): Record<string, Buffer> {
     ]),
     'a frame to be skipped behind': Buffer.concat([whole, skippable]),
     'without checksum and size': zstd(archive, '--no-check', '--no-content-size'),
+    'adversary E1: a window of 64 MiB': zstd(Buffer.alloc(40 * 1024 * 1024), '--long=26', '--no-content-size'),
     'a window of 256 MiB': Buffer.concat([whole.subarray(0, 4), Buffer.from([0, 18 << 3]), zeros]),
   };
 }
@@ -182,8 +183,9 @@ for (const form of ['gzip', 'zstd'] as const) {
   );
 }
 
-test('only the two commands are done here', () => {
+test('only these commands are done here', () => {
   assert.is(formOf(['gzip', '-dc']), 'gzip');
-  assert.is(formOf(['zstd', '-dcq']), 'zstd');
+  assert.is(formOf(['zstd', '-dcq', '--memory=32MB']), 'zstd');
+  assert.is(formOf(['xz', '-dc', '-T1', '--memlimit-decompress=256MiB']), 'xz');
   assert.is(formOf(['zstd', '-dc', '--long=31']), undefined);
 });

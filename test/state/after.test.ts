@@ -232,7 +232,7 @@ test(
         return host.run(argv, options);
       },
       stream: (argv, options) => {
-        programs.push(argv.join(' '));
+        programs.push(`${argv[0]} of ${options.input?.file.path}`);
         return host.stream(argv, options);
       },
     };
@@ -240,12 +240,7 @@ test(
     const changes = [unopened('vim', '9.0', '9.1'), runtime, unopened('libc6', '2.36', '2.37')];
     const { state } = await after(usual(), { changes, host: recorder });
     assert.is(state.runtimes.length, 1);
-    assert.equal(programs, [
-      'dpkg-query',
-      'dpkg-query',
-      `dpkg-deb -f ${runtime.archive}`,
-      `dpkg-deb --ctrl-tarfile ${runtime.archive}`,
-    ]);
+    assert.equal(programs, ['dpkg-query', 'dpkg-query', ...Array(2).fill(`gzip of ${runtime.archive}`)]);
   },
   { needs },
 );
