@@ -1,12 +1,16 @@
 /**
- * `kata-check protocol [FROM [TO]]`: the agent protocol's history, or what changed between two releases.
+ * `kata-check protocol [FROM [TO]]`: the agent protocol's history, or what changed between two releases; and
+ * `kata-check protocol FILE [FILE]`: what programs, guest images or packages say of it themselves.
  */
 
+import { firstDeadline } from '../config.ts';
 import { Usage } from '../errors.ts';
 import { whyNotCovered } from '../protocol/compare.ts';
+import { evidenceFor, programsJson, programsText } from '../report/programs.ts';
 import { protocolJson, protocolText } from '../report/protocol.ts';
+import { type Described, describeFile } from '../state/described.ts';
 import type { Version } from '../version.ts';
-import { type Context, exitStatus } from './command.ts';
+import { absolute, type Context, exitStatus } from './command.ts';
 import { release } from './release.ts';
 
 export async function run(context: Context): Promise<number> {
@@ -14,11 +18,34 @@ export async function run(context: Context): Promise<number> {
   const [from, to, ...rest] = positionals;
   if (from === 'compare') return compare(context);
   if (context.values.has('from') || context.values.has('to')) throw new Usage('--from and --to belong to compare');
+  if (from !== undefined && isFile(context, from)) return programs(context);
   if (rest.length > 0) throw new Usage(`two releases at the most, not ${rest[0]} too`);
   const [older = null, newer = null] = [from, to].map((text) => (text === undefined ? null : coveredRelease(text)));
   if (flags.has('json')) host.write(1, protocolJson(older, newer));
   else if (!flags.has('quiet')) host.write(1, protocolText(older, newer));
   return exitStatus.goAhead;
+}
+
+/** What is written as a path, or is no release and there. */
+function isFile({ host }: Context, text: string): boolean {
+  return text.includes('/') || (!/^v?[0-9]/i.test(text) && host.status(absolute(host, text)) !== undefined);
+}
+
+/** Of two, the first is taken for the runtime and the second for the agent. */
+async function programs({ host, positionals, flags }: Context): Promise<number> {
+  if (positionals.length > 2) throw new Usage(`two files at the most, not ${positionals[2]} too`);
+  const described: Described[] = [];
+  for (const path of positionals) {
+    described.push(await describeFile(host, absolute(host, path), host.now() + firstDeadline));
+  }
+  if (flags.has('json')) host.write(1, programsJson(described));
+  else if (!flags.has('quiet')) host.write(1, programsText(described));
+  if (described.some(({ problem }) => problem !== null)) return exitStatus.failure;
+  if (described.some(({ description }) => description === null)) return exitStatus.undetermined;
+  const evidence = evidenceFor(described);
+  if (evidence === null) return exitStatus.goAhead;
+  if (evidence.breaks.length > 0 || (evidence.missing ?? []).length > 0) return exitStatus.blocked;
+  return evidence.missing === null ? exitStatus.undetermined : exitStatus.goAhead;
 }
 
 /** Throws Usage for what is no release, or one that the history does not cover. */

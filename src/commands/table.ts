@@ -92,6 +92,8 @@ export const commands: readonly Command[] = [
     positional: '[FROM [TO]]',
     details: [
       'FROM TO       what changed between two releases, and what that means for a node',
+      'FILE [FILE]   what programs, guest images or packages say of it themselves; of two,',
+      '              whether the first as runtime and the second as agent fit (else 10)',
       'compare OLD NEW',
       '              what changed between two trees of .proto files (only in the Node.js form);',
       '              ends with 10 when the step from --from to --to is too small for it',

@@ -46,9 +46,12 @@ const kinds: Readonly<Record<string, string>> = {
 
 type Fields = ReadonlyMap<number, Field>;
 
+/** Of ReadStdout and ReadStderr, which a Go runtime calls without its table (kata_agent.go, readProcessStdout). */
+const outsideOfTable = 'ReadStreamRequest';
+
 /** Whether the runtime makes this call, as far as it tells: what it only knows is no evidence. */
-function isMade({ requested }: Description, { request }: Call): boolean {
-  return requested === null || requested.has(request);
+export function isMade({ requested }: Description, { request }: Call): boolean {
+  return requested === null || requested.has(request) || request === outsideOfTable;
 }
 
 /** `runtime` calls, `agent` serves. */

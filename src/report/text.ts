@@ -36,7 +36,7 @@ function row(label: string, text: string): string {
 }
 
 /** For 80 columns, but paths are not broken: they are there to be copied. */
-function rows(label: string, lines: readonly string[]): string[] {
+export function rows(label: string, lines: readonly string[]): string[] {
   const wrapped = lines.flatMap((line) => (line.startsWith('/') ? [line] : wrap(line, width - valueColumn, true)));
   return wrapped.map((line, index) => row(index === 0 ? label : '', line));
 }

@@ -1,6 +1,6 @@
 /** What real programs of Go and Rust say of themselves, in both forms of the program: on a node below another root, and in a package. */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
@@ -129,6 +129,34 @@ for (const form of forms) {
       { needs: [...needs, ...form.needs] },
     );
   }
+
+  test(
+    `${form.name}: kata-check protocol of two programs, an image and a package`,
+    () => {
+      const folder = temporaryFolder();
+      const file = (name: string, bytes: Buffer): string => {
+        writeFileSync(join(folder, name), bytes);
+        return join(folder, name);
+      };
+      const shimFile = file('runtime', runtime('4.1.0', pausing));
+      const good = file('agent', agent('4.1.0', pausing));
+      const guest = file('guest.img', image('4.1.0', agent('4.1.0', [])));
+      const files = { 'usr/bin/kata-runtime': runtime('4.1.0', pausing) };
+      const deb = makeDeb(folder, { name: 'kata-runtime', version: '4.1.0', files });
+      const status = (...paths: readonly string[]): number | null => kataCheck(form, ['protocol', ...paths]).status;
+      assert.is(status(shimFile), 0);
+      assert.is(status(shimFile, good), 0);
+      assert.is(status(shimFile, guest), 10);
+      assert.is(status(deb, guest), 10);
+      assert.is(status(deb, good), 0);
+      assert.is(status('/bin/true'), 11);
+      assert.is(status('/nowhere'), 1);
+      assert.is(status(shimFile, good, guest), 2);
+      const { stdout } = kataCheck(form, ['protocol', 'runtime', './guest.img', '--json'], { cwd: folder });
+      assert.equal(JSON.parse(stdout).evidence, { missing: pausing, breaks: [] });
+    },
+    { needs: [...needs, ...form.needs, 'dpkg-deb'] },
+  );
 
   test(
     `${form.name}: a runtime in a package that comes, and an agent in a package that comes with it`,
