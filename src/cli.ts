@@ -16,10 +16,8 @@ import { suggestion } from './commands/suggestion.ts';
 import { commands, main } from './commands/table.ts';
 import { Problem, Usage } from './errors.ts';
 import type { Host } from './host/host.ts';
+import { programVersion } from './report/circumstances.ts';
 import { printable } from './report/printable.ts';
-
-declare const KATA_CHECK_VERSION: string | undefined;
-export const programVersion = typeof KATA_CHECK_VERSION === 'undefined' ? '0.0.0' : KATA_CHECK_VERSION;
 
 /** Throws Usage for everything that is not exactly as declared. */
 export function strictArguments(rawArguments: readonly string[], options: Options): Parsed {
@@ -112,8 +110,22 @@ async function statusOf(host: Host, extras: Extras): Promise<number> {
     const parsed = strictArguments(rest, command.options);
     return await answered(command, { host, extras, commands: [main, ...commands], ...parsed });
   } catch (error) {
-    return failed(host, command, error);
+    return isPlugin(rest) ? failedPlugin(host, error) : failed(host, command, error);
   }
+}
+
+/** Whatever else is wrong with the arguments, a monitoring plugin has its own statuses, and its text on the standard output. */
+function isPlugin(rawArguments: readonly string[]): boolean {
+  return rawArguments.some(
+    (argument, at) => argument === '--format=nagios' || (argument === 'nagios' && rawArguments[at - 1] === '--format'),
+  );
+}
+
+async function failedPlugin(host: Host, error: unknown): Promise<number> {
+  const { pluginLine } = await import('./report/nagios.ts');
+  const { text, status } = pluginLine('unknown', messageOf(error));
+  host.write(1, text);
+  return status;
 }
 
 async function answered(command: Command, context: Context): Promise<number> {
@@ -140,10 +152,13 @@ function failed(host: Host, { name, positional }: Command, error: unknown): numb
     host.write(2, `kata-check: ${printable(error.message)}\n${usage}\n`);
     return exitStatus.usage;
   }
-  const isKnown = error instanceof Problem;
-  const detail = isKnown ? error.message : `internal error: ${error instanceof Error ? error.message : String(error)}`;
-  host.write(2, `kata-check: ${printable(detail)}\n`);
-  if (!isKnown && error instanceof Error && host.environment('KATA_CHECK_DEBUG') === '1')
+  host.write(2, `kata-check: ${printable(messageOf(error))}\n`);
+  if (!(error instanceof Problem) && error instanceof Error && host.environment('KATA_CHECK_DEBUG') === '1')
     host.write(2, `${error.stack ?? ''}\n`);
   return exitStatus.failure;
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof Problem) return error.message;
+  return `internal error: ${error instanceof Error ? error.message : String(error)}`;
 }

@@ -24,7 +24,7 @@ import type { Finding } from './judge/findings.ts';
 import type { Judgement } from './judge/judge.ts';
 import { managerOf } from './judge/managers.ts';
 import type { Policy } from './judge/policy.ts';
-import { changesBoth, nothing, type State } from './state/node.ts';
+import { changesBoth, isChanged, nothing, type State } from './state/node.ts';
 import type { Request } from './state/request.ts';
 import type { Transaction } from './state/transaction.ts';
 
@@ -111,6 +111,7 @@ const dpkgParts = () => import('./hooks/dpkg.ts');
 const dnf5Parts = () => import('./hooks/dnf5.ts');
 const zypperParts = () => import('./hooks/zypper.ts');
 const rpmParts = () => import('./hooks/rpm.ts');
+const recordParts = () => import('./hooks/record.ts');
 
 type Named = Hook & { readonly name: HookName };
 
@@ -166,11 +167,12 @@ async function answered(
     return null;
   }
   if (isDone) rememberTold(host, new Set([...(before ?? []), ...toldBy(report, root)]));
-  else if (report?.verdict !== 'block') await hook.goOn?.(host, toldBy(report, root), report);
-  else {
+  else if (report?.verdict !== 'block') {
+    if (report !== null && isChanged(report.state)) await (await recordParts()).resolveStop(host, root);
+    await hook.goOn?.(host, toldBy(report, root), report);
+  } else {
     await hook.stop?.(host, report);
-    const { recordStop } = await import('./hooks/record.ts');
-    await recordStop(host, report, transaction, voice.statusOf(report));
+    await (await recordParts()).recordStop(host, report, transaction, voice.statusOf(report));
   }
   return report;
 }

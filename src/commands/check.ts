@@ -2,32 +2,48 @@
  * `kata-check [PACKAGE…]`: judges this node, as it is or as it would be with the packages or the runtime that the user names.
  */
 
-import { check } from '../check.ts';
+import { check, type Report } from '../check.ts';
 import { environmentOverride, grace, type Loaded, loadConfig, type Override, policyOf } from '../config.ts';
 import { Usage } from '../errors.ts';
+import { lastStop } from '../hooks/record.ts';
 import type { Host } from '../host/host.ts';
-import { reportJson } from '../report/json.ts';
+import { circumstancesOf } from '../report/circumstances.ts';
+import { reportDocument, reportJson, reportJsonLine } from '../report/json.ts';
+import { type PluginResult, pluginLine, pluginResult, pluginStatus } from '../report/nagios.ts';
+import { metricsText } from '../report/openmetrics.ts';
 import { reportText } from '../report/text.ts';
 import { packageFiles } from '../state/package-files.ts';
 import type { Request } from '../state/request.ts';
 import { parseRange, type VersionRange } from '../version.ts';
-import { absolute, type Context, exitStatus, isColored, one, rootOf, statusFor, tellOff } from './command.ts';
+import {
+  absolute,
+  type Context,
+  exitStatus,
+  type Format,
+  formats,
+  isColored,
+  one,
+  rootOf,
+  statusFor,
+  tellOff,
+} from './command.ts';
 import { release } from './release.ts';
 import { suggestion } from './suggestion.ts';
 import { tell } from './tell.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { host, flags, positionals } = context;
+  const { host, positionals } = context;
   const { to, requires } = wanted(context);
+  const format = formatOf(context);
   const { root, rooted } = rootOf(context);
   const loaded = configuration(context, rooted);
   const { config } = loaded;
   if (config.mode.value === 'off') {
     tellOff(context, config.mode.from);
-    return exitStatus.goAhead;
+    return format === 'nagios' ? plugin(context, pluginLine('ok', 'kata-check is switched off')) : exitStatus.goAhead;
   }
   const deadline = host.now() + config.deadline.value * 1000;
-  host.endAt(deadline + grace, exitStatus.failure);
+  host.endAt(deadline + grace, format === 'nagios' ? pluginStatus.unknown : exitStatus.failure);
   const paths = positionals.map((path) => absolute(host, path));
   const request: Request = {
     root,
@@ -39,12 +55,46 @@ export async function run(context: Context): Promise<number> {
     deadline,
   };
   const report = await check(host, rooted, request, policyOf(config));
-  const status = statusFor(report.verdict, report.findings);
   tell(context, loaded, report.warnings);
-  if (flags.has('json')) host.write(1, reportJson(report, status));
-  else if (!flags.has('quiet'))
-    host.write(1, reportText(report, { color: isColored(host, context, 1), manager: null }, false));
+  return write(context, report, format, rooted, root);
+}
+
+/** Returns the exit status. */
+function write(context: Context, report: Report, format: Format, rooted: Host, root: string): number {
+  const { host, flags } = context;
+  const status = statusFor(report.verdict, report.findings);
+  if (format === 'text') {
+    const color = one(context, 'output') === undefined && isColored(host, context, 1);
+    if (!flags.has('quiet')) put(context, reportText(report, { color, manager: null }, false));
+    return status;
+  }
+  const document = reportDocument(report, status, circumstancesOf(rooted, root));
+  if (format === 'nagios') return plugin(context, pluginResult(document, status !== exitStatus.undetermined));
+  if (format === 'json') put(context, reportJson(document));
+  else if (format === 'jsonl') put(context, reportJsonLine(document));
+  else put(context, metricsText(document, lastStop(host, root)));
   return status;
+}
+
+function plugin(context: Context, { text, status }: PluginResult): number {
+  put(context, text);
+  return status;
+}
+
+/** To the standard output, or to a file: whoever reads it meanwhile reads all of the old or all of the new. Throws Io. */
+function put(context: Context, text: string): void {
+  const { host } = context;
+  const output = one(context, 'output');
+  if (output === undefined) host.write(1, text);
+  else host.replaceFile(absolute(host, output), text, 0o644);
+}
+
+function formatOf(context: Context): Format {
+  const isJson = context.flags.has('json');
+  const named = one(context, 'format');
+  if (isJson && named !== undefined && named !== 'json')
+    throw new Usage(`--json and --format ${named} exclude each other`);
+  return formats.find((format) => format === named) ?? (isJson ? 'json' : 'text');
 }
 
 /** What the user says about the incoming runtime. */

@@ -8,6 +8,10 @@ import { resolvePath, rootedHost } from '../host/rooted.ts';
 
 export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undetermined: 11 } as const;
 
+/** What a report is written as; `--json` is short for one of them. */
+export const formats = ['text', 'json', 'jsonl', 'openmetrics', 'nagios'] as const;
+export type Format = (typeof formats)[number];
+
 export type Option = (BooleanArgDef | StringArgDef) & {
   readonly isRepeatable?: boolean;
   readonly values?: readonly string[];

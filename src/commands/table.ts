@@ -4,7 +4,7 @@
 
 import { hookArguments, hookNames } from '../hooks/names.ts';
 import { shells } from '../report/completion.ts';
-import type { Command, Option, Options } from './command.ts';
+import { type Command, formats, type Option, type Options } from './command.ts';
 
 /** What every command takes. */
 const always: Options = {
@@ -52,6 +52,13 @@ const checking: Options = {
     isRepeatable: true,
   },
   strict: { type: 'boolean', description: 'warnings count as blocks' },
+  format: {
+    type: 'string',
+    valueHint: 'FORMAT',
+    description: formats.join(', '),
+    values: formats,
+  },
+  output: { type: 'string', valueHint: 'FILE', description: 'write to FILE, all at once, as metrics need it' },
 };
 
 /** What runs when no command is named. */

@@ -193,5 +193,7 @@ export interface Finding {
   readonly consequence: string;
   /** Paths of images, names of packages. */
   readonly affects: readonly string[];
+  /** Calls that the runtime makes and the agent does not have; absent where the finding is not about calls. */
+  readonly missing?: readonly string[];
   readonly remedy: { readonly text: string; readonly commands: readonly string[] };
 }

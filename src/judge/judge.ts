@@ -18,6 +18,8 @@ export interface Pair {
   readonly runtime: Runtime;
   readonly image: Image;
   readonly codes: readonly Code[];
+  /** Calls that the runtime makes and the agent does not have. */
+  readonly missing: readonly string[];
   readonly verdict: 'ok' | Severity;
 }
 
@@ -34,7 +36,9 @@ export function judge(state: State, policy: Policy): Judgement {
       .filter((image) => isJudged(state, runtime, image))
       .map((image): Pair => {
         const found = findingsOf(alone(state, runtime, image), policy);
-        return { runtime, image, codes: [...new Set(found.map(({ code }) => code))], verdict: verdictOf(found) };
+        const codes = [...new Set(found.map(({ code }) => code))];
+        const missing = [...new Set(found.flatMap((finding) => finding.missing ?? []))];
+        return { runtime, image, codes, missing, verdict: verdictOf(found) };
       }),
   );
   return { findings, verdict: verdictOf(findings), pairs };

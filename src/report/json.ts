@@ -5,7 +5,8 @@
 import type { Report } from '../check.ts';
 import { waiting } from '../judge/remedy.ts';
 import type { ImageFacts } from '../read/image.ts';
-import type { Image, Runtime, State } from '../state/node.ts';
+import type { Image, Requirement, Runtime, State } from '../state/node.ts';
+import { type Circumstances, programVersion } from './circumstances.ts';
 import { printable, printableJson } from './printable.ts';
 import { overrideFor } from './text.ts';
 
@@ -15,7 +16,7 @@ export function document(value: unknown): string {
   return `${printableJson(JSON.stringify(value, null, 2))}\n`;
 }
 
-function imageObject(image: ImageFacts, usedBy: readonly string[], incoming: Image['incoming'] = null): object {
+function imageObject(image: ImageFacts, usedBy: readonly string[], incoming: Image['incoming'] = null) {
   const { agent, problem } = image;
   const stated = incoming?.version;
   const fromPackage =
@@ -48,39 +49,60 @@ export function imagesJson(images: readonly ImageFacts[]): string {
   return document({ schema, images: images.map((image) => imageObject(image, [])) });
 }
 
+/** As it is compared, else as it is written. */
+function shownVersion({ version, versionText }: Pick<Runtime, 'version' | 'versionText'>): string | null {
+  return version?.text ?? (versionText === null ? null : printable(versionText));
+}
+
+/** Of the agent that will be there. */
+function agentVersion({ facts, incoming }: Image): string | null {
+  return (incoming === null ? facts.agent?.version : incoming.version)?.text ?? null;
+}
+
+function requirementObject(requirement: Requirement | null): { range: string; source: string } | null {
+  return requirement === null ? null : { range: requirement.range.text, source: requirement.source };
+}
+
 function shown(runtime: Runtime | undefined, place: 'path' | 'package'): object | null {
   if (runtime === undefined || (runtime.versionText === null && runtime.source === 'none')) return null;
   return {
-    version: runtime.version?.text ?? (runtime.versionText === null ? null : printable(runtime.versionText)),
+    version: shownVersion(runtime),
     [place]: place === 'package' ? runtime.name : runtime.source,
     source: place === 'package' ? runtime.source : runtime.name,
   };
 }
 
 /** `source` is what `pairs` name it by. */
-function runtimeObject({ requirement, ...runtime }: Runtime): object {
+function runtimeObject({ requirement, ...runtime }: Runtime) {
   return {
     name: runtime.name,
     source: runtime.source,
-    version: runtime.version?.text ?? (runtime.versionText === null ? null : printable(runtime.versionText)),
+    version: shownVersion(runtime),
     versionSource: runtime.versionSource,
     isIncoming: runtime.isIncoming,
     prefix: runtime.prefix,
     language: runtime.language,
-    requirement: requirement === null ? null : { range: requirement.range.text, source: requirement.source },
+    requirement: requirementObject(requirement),
   };
 }
 
-function waitingObject(state: State): object | null {
+function waitingObject(state: State) {
   const rest = waiting(state);
   return rest === null ? null : { packages: state.changing?.others ?? 0, ...rest };
 }
 
-export function reportJson(report: Report, exitCode: number): string {
+export type ReportDocument = ReturnType<typeof reportDocument>;
+
+/** All of a report as values: what each of the formats for programs is made from. */
+export function reportDocument(report: Report, exitCode: number, { host, root, time }: Circumstances) {
   const { state, findings, verdict } = report;
   const requirement = state.runtimes.find((runtime) => runtime.requirement !== null)?.requirement ?? null;
-  return document({
+  return {
     schema,
+    program: { name: 'kata-check', version: programVersion },
+    host: host === null ? null : printable(host),
+    root,
+    time,
     verdict,
     exitCode,
     runtime: {
@@ -94,7 +116,7 @@ export function reportJson(report: Report, exitCode: number): string {
       ),
     },
     runtimes: state.runtimes.filter(({ source }) => source !== 'none').map(runtimeObject),
-    requirement: requirement === null ? null : { range: requirement.range.text, source: requirement.source },
+    requirement: requirementObject(requirement),
     images: state.images.map((image) =>
       imageObject(image.facts, [...new Set(image.usedBy.map(({ path }) => path))], image.incoming),
     ),
@@ -122,11 +144,15 @@ export function reportJson(report: Report, exitCode: number): string {
       actual,
       problem: problem === null ? null : printable(problem, 1000),
     })),
-    pairs: report.pairs.map(({ runtime, image, codes, verdict: own }) => ({
+    pairs: report.pairs.map(({ runtime, image, codes, missing, verdict: own }) => ({
       runtime: runtime.source,
+      runtimeVersion: shownVersion(runtime),
+      requirement: requirementObject(runtime.requirement),
       image: image.facts.path,
+      agentVersion: agentVersion(image),
       verdict: own,
       codes,
+      missing,
     })),
     // How the packages that have nothing to do with Kata go on without it, when this transaction is stopped.
     waiting: verdict === 'block' ? waitingObject(state) : null,
@@ -144,9 +170,25 @@ export function reportJson(report: Report, exitCode: number): string {
       ]
         .map((part) => printable(part, 1000))
         .join('; '),
+      facts: finding.facts.map(({ label, value, from }) => ({
+        label,
+        value: printable(value, 1000),
+        source: from === '' ? null : printable(from.replaceAll('\n', ', '), 1000),
+      })),
+      effect: printable(finding.consequence, 1000),
+      missing: finding.missing ?? [],
       affects: finding.affects,
       remedy: finding.remedy,
       override: overrideFor(finding.code, state),
     })),
-  });
+  };
+}
+
+export function reportJson(report: ReportDocument): string {
+  return document(report);
+}
+
+/** JSON Lines (https://jsonlines.org): the same document in one line. */
+export function reportJsonLine(report: ReportDocument): string {
+  return `${printableJson(JSON.stringify(report))}\n`;
 }

@@ -11,7 +11,7 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
     ['--requir', 'x'],
     /unknown option --requir; did you mean --requires\?\n/,
   ],
-  ['a mistyped option of a command', ['image', '--depe', 'x'], /unknown option --depe; did you mean --deep\?\n/],
+  ['a mistyped option of a command', ['image', '--depp', 'x'], /unknown option --depp; did you mean --deep\?\n/],
   ['an option with one dash', ['-json'], /unknown option -json; did you mean --json\?\n/],
   ['an option that is like no other', ['--frobnicate'], /unknown option --frobnicate\n/],
   [

@@ -26,7 +26,10 @@ function transcript(form: (typeof forms)[number], name: string): string {
     const { stdout, stderr, status } = kataCheck(form, ['--root', root, ...options]);
     const command = ['$ kata-check --root NODE', ...options].join(' ');
     // No two filesystems that mkfs makes have the same root hash.
-    const text = stdout.replaceAll(root, 'NODE').replace(/\b[0-9a-f]{64}\b/g, 'ROOT-HASH');
+    const text = stdout
+      .replaceAll(root, 'NODE')
+      .replace(/\b[0-9a-f]{64}\b/g, 'ROOT-HASH')
+      .replace(/(?<="name": "kata-check",\s+"version": ")[^"]+/, 'VERSION');
     parts.push(command, text.trimEnd());
     if (stderr !== '') parts.push('stderr:', stderr.replaceAll(root, 'NODE').trimEnd());
     parts.push(`exit status ${status}`, '');

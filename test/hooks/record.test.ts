@@ -1,9 +1,10 @@
 import * as assert from 'uvu/assert';
 import type { Report } from '../../src/check.ts';
 import { Io, LimitExceeded, NotFound } from '../../src/errors.ts';
-import { recordStop } from '../../src/hooks/record.ts';
+import { lastPath, lastStop, recordStop, resolveStop } from '../../src/hooks/record.ts';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
+import { temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the record of a stopped run');
@@ -91,9 +92,10 @@ test('the report as --json gives it, with who was stopped and when; a line for t
 });
 
 test('another root is named', async () => {
-  const { written, ran } = await recorded('/srv/guest');
-  assert.is(JSON.parse(written[1] ?? '').root, '/srv/guest');
-  assert.match(ran[0]?.at(-1) ?? '', /^stopped apt \(\/srv\/guest\): /);
+  const root = temporaryFolder();
+  const { written, ran } = await recorded(root);
+  assert.is(JSON.parse(written[1] ?? '').root, root);
+  assert.match(ran[0]?.at(-1) ?? '', new RegExp(`^stopped apt \\(${root}\\): `));
 });
 
 for (const error of [new Io('read-only'), new NotFound('no logger'), new LimitExceeded('it hangs')]) {
@@ -102,5 +104,54 @@ for (const error of [new Io('read-only'), new NotFound('no logger'), new LimitEx
       throw error;
     });
     assert.equal([written.length, ran.length], [2, 1]);
+  });
+}
+
+/** A host that keeps what is recorded, owned by `owner`. */
+function keeping(owner = 0, mode = 0o644): { host: Host; kept: () => string } {
+  let kept = '';
+  const host: Host = Object.assign(Object.create(real), {
+    replaceFile: (_: string, text: string) => {
+      kept = text;
+    },
+    status: (path: string) =>
+      path !== lastPath
+        ? real.status(path)
+        : kept === ''
+          ? undefined
+          : { kind: 'file', size: 1, owner, mode, identity: '' },
+    readText: (path: string, limit: number) => (path === lastPath ? kept : real.readText(path, limit)),
+    run: async () => ({ status: 0, stdout: new Uint8Array(), stderr: '' }),
+  });
+  return { host, kept: () => kept };
+}
+
+test('a stop stands until a later transaction below the same root is let through', async () => {
+  const { host, kept } = keeping();
+  assert.is(lastStop(host, ''), null);
+  await resolveStop(host, '');
+  assert.is(kept(), '', 'nothing is written where nothing was stopped');
+  await recordStop(host, report, { manager: 'apt', root: '' }, 10);
+  const { time, ...stopped } = lastStop(host, '') ?? { time: '' };
+  assert.equal(stopped, { manager: 'apt', codes: ['KC101'], resolved: null });
+  const elsewhere = temporaryFolder();
+  assert.is(lastStop(host, elsewhere), null);
+  await resolveStop(host, elsewhere);
+  assert.is(lastStop(host, '')?.resolved, null, 'another root');
+  await resolveStop(host, '');
+  const resolved = lastStop(host, '')?.resolved ?? '';
+  assert.ok(time !== '' && resolved >= time);
+  await resolveStop(host, '');
+  assert.is(lastStop(host, '')?.resolved, resolved, 'the first time counts');
+});
+
+for (const [rule, owner, mode] of [
+  ['that somebody else left', 1000, 0o644],
+  ['that others may write', 0, 0o666],
+] as const) {
+  test(`a record ${rule} is not believed`, async () => {
+    const { host } = keeping(owner, mode);
+    await recordStop(host, report, { manager: 'apt', root: '' }, 10);
+    assert.is(lastStop(host, ''), null);
   });
 }

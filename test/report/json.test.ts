@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Report } from '../../src/check.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { type ImageFacts, readImage } from '../../src/read/image.ts';
-import { imagesJson, reportJson } from '../../src/report/json.ts';
+import { imagesJson, reportDocument, reportJson, reportJsonLine } from '../../src/report/json.ts';
 import type { Image, Runtime } from '../../src/state/node.ts';
 import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
 import { guestTree, makeExt, osbuilderYaml, summaryPath, temporaryFolder, writeTree } from '../images.ts';
@@ -11,6 +11,8 @@ import { diskFacts, reportOf } from '../states.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the report as JSON');
+const where = { host: 'node-1', root: '/', time: '2026-01-31T12:00:00.000Z' };
+const written = (report: Report, exitCode: number): string => reportJson(reportDocument(report, exitCode, where));
 const commit = '0123456789abcdef0123456789abcdef01234567';
 const configuration = '/usr/share/defaults/kata-containers/configuration.toml';
 
@@ -67,13 +69,17 @@ const runtime = (parts: Partial<Runtime> = {}): Runtime => ({
 type Document = any;
 
 function parsed(report: Report, exitCode = 0): Document {
-  return JSON.parse(reportJson(report, exitCode));
+  return JSON.parse(written(report, exitCode));
 }
 
 /** Schema 1, as it was promised: more keys may come, none may go. */
 const keys = {
   document: [
     'schema',
+    'program',
+    'host',
+    'root',
+    'time',
     'verdict',
     'exitCode',
     'runtime',
@@ -109,7 +115,7 @@ const keys = {
   agent: ['version', 'commit', 'source', 'path'],
   problem: ['kind', 'message'],
   sandboxes: ['running', 'ids'],
-  finding: ['code', 'severity', 'title', 'detail', 'affects', 'remedy', 'override'],
+  finding: ['code', 'severity', 'title', 'detail', 'facts', 'effect', 'missing', 'affects', 'remedy', 'override'],
   remedy: ['text', 'commands'],
 } as const;
 
@@ -221,6 +227,10 @@ test('what is not known is null, never absent', () => {
   const document = parsed(reportOf([], []));
   assert.equal(document, {
     schema: 1,
+    program: { name: 'kata-check', version: '0.0.0' },
+    host: 'node-1',
+    root: '/',
+    time: '2026-01-31T12:00:00.000Z',
     verdict: 'ok',
     exitCode: 0,
     runtime: { installed: null, incoming: null },
@@ -315,14 +325,14 @@ const hostileParts: readonly [rule: string, make: (text: string) => Report][] = 
 
 for (const [rule, make] of hostileParts) {
   test(`escaped and bounded: ${rule}`, () => {
-    isHarmless(reportJson(make(hostile), 0));
-    isHarmless(reportJson(make(`${hostile}${'x'.repeat(1 << 20)}`), 0));
+    isHarmless(written(make(hostile), 0));
+    isHarmless(written(make(`${hostile}${'x'.repeat(1 << 20)}`), 0));
   });
 }
 
 test('escaped: paths, which must come back as they were', () => {
   const path = `/srv/${hostile.replace('\0', '')}`;
-  const text = reportJson(reportOf([runtime()], [image({ ...broken, path, resolvedPath: path })]), 0);
+  const text = written(reportOf([runtime()], [image({ ...broken, path, resolvedPath: path })]), 0);
   isHarmless(text);
   assert.is(JSON.parse(text).images[0].resolvedPath, path);
   assert.equal(JSON.parse(text).findings[0].affects, [path]);
@@ -349,8 +359,15 @@ for (const [rule, version] of [
       assert.is(facts.problem, null);
       assert.ok(facts.unknown);
       isHarmless(imagesJson([facts]));
-      isHarmless(reportJson(reportOf([runtime()], [image(facts)]), 0));
+      isHarmless(written(reportOf([runtime()], [image(facts)]), 0));
     },
     { needs: ['mkfs.ext4'] },
   );
 }
+
+test('JSON Lines: the same document in one line', () => {
+  const whole = reportDocument(everything(), 10, where);
+  const line = reportJsonLine(whole);
+  assert.match(line, /^[^\n]+\n$/);
+  assert.equal(JSON.parse(line), JSON.parse(reportJson(whole)));
+});

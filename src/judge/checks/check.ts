@@ -14,7 +14,8 @@ export interface Check {
 }
 
 /** A finding without what its kind and the policy say. */
-export type Parts = Pick<Finding, 'facts' | 'consequence' | 'affects' | 'remedy'> & Partial<Pick<Finding, 'title'>>;
+export type Parts = Pick<Finding, 'facts' | 'consequence' | 'affects' | 'remedy'> &
+  Partial<Pick<Finding, 'title' | 'missing'>>;
 
 /** `builtIn`: the severity before the policy, where it is not that of the kind. */
 export function finding(

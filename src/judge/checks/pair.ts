@@ -62,6 +62,7 @@ const byProtocol = pairCheck(['KC102', 'KC103', 'KC107'], (pair, policy) => {
     facts: [runtimeFact(runtime), imageFact(image), ...missingFacts(compared)],
     consequence: consequenceOf(compared),
     affects: [image.facts.path],
+    missing: compared.breaks.length > 0 ? [] : compared.missing.map(({ name }) => name),
     remedy: remedyFor(runtime, image, pair.manager, compared),
   };
   // The history knows releases; what was built may be another thing, and the programs say that it is.

@@ -100,6 +100,7 @@ test('the history names the calls that are missing, each with what makes it', ()
     ],
     consequence: 'calls the agent does not have: AddSwapPath, GetDiagnosticData, MemAgentCompactSet, MemAgentMemcgSet',
     affects: [imagePath],
+    missing: ['AddSwapPath', 'GetDiagnosticData', 'MemAgentCompactSet', 'MemAgentMemcgSet'],
     remedy: {
       text: 'Install a guest image with agent >=3.29.0 in the same transaction, or keep kata-runtime at 3.12.0-1.',
       commands: [],
