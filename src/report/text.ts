@@ -88,13 +88,19 @@ function overrideRows(code: string, { manager }: TextOptions, { commandLine }: S
   return lines.map((line, index) => row(index === 0 ? 'override' : '', printable(line, 1000)));
 }
 
+/** With a capital letter, unless it begins with a path or a name, and a full stop. */
+function sentence(text: string): string {
+  const first = /^[a-z]+[ ,]/.test(text) ? text.slice(0, 1).toUpperCase() + text.slice(1) : text;
+  return /[.!?]$/.test(first) || first === '' ? first : `${first}.`;
+}
+
 function findingText(finding: Finding, options: TextOptions, state: State): string {
   const { remedy, severity } = finding;
   return [
     heading(finding, options),
     '',
     ...finding.facts.flatMap(factRows),
-    ...textRows('effect', finding.consequence),
+    ...textRows('effect', sentence(finding.consequence)),
     ...textRows('fix', remedy.text),
     ...remedy.commands.map((command) => row('', printable(command))),
     ...(severity === 'block' ? overrideRows(finding.code, options, state) : []),

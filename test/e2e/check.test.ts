@@ -65,7 +65,7 @@ for (const form of forms) {
       const { stdout } = kataCheck(form, ['--root', sampleNode, '--to', '1.1.0']);
       assert.match(stdout, /incoming .* agent >=1\.1\.0 <1\.6\.0 \(protocol\s+history\)\n/);
       assert.match(stdout, /missing +PauseContainer +called for pausing containers\n/);
-      assert.match(stdout, /effect {6}calls the agent does not have: PauseContainer, ResumeContainer\n/);
+      assert.match(stdout, /effect {6}Calls the agent does not have: PauseContainer, ResumeContainer\.\n/);
       const json = kataCheck(form, ['--root', sampleNode, '--to', '1.1.0', '--json']);
       const { requirement } = JSON.parse(json.stdout) as { requirement: object };
       assert.equal(requirement, { range: '>=1.1.0 <1.6.0', source: 'protocol history' });

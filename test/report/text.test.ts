@@ -80,6 +80,18 @@ The error that apt reports below means this stop.
   );
 });
 
+test('an effect is a sentence, whoever wrote it', () => {
+  const report = reportOf([runtime('>=3.5.0')], [image()]);
+  for (const [consequence, said] of [
+    ['pods do not start: x', 'Pods do not start: x.'],
+    ['/x is gone.', '/x is gone.'],
+    ['gRPC to ttRPC', 'gRPC to ttRPC.'],
+  ] as const) {
+    const findings = report.findings.map((finding) => ({ ...finding, consequence }));
+    assert.ok(reportText({ ...report, findings }, plain, true).includes(`  effect      ${said}\n`), said);
+  }
+});
+
 const silence: readonly [rule: string, report: Report, isHook: boolean, said: RegExp][] = [
   ['a hook with nothing to say is silent', reportOf([runtime('>=3.0.0')], [image()]), true, /^$/],
   ['a hook where nothing is installed is silent', reportOf([], []), true, /^$/],
