@@ -21,7 +21,8 @@ export const agentPaths = ['/usr/bin/kata-agent', '/sbin/init'] as const;
 
 export interface Agent {
   readonly version: Version;
-  readonly source: 'osbuilder.yaml' | 'agent-binary';
+  /** `package`: an installed package has brought the same file. */
+  readonly source: 'osbuilder.yaml' | 'agent-binary' | 'package';
   /** Inside the image. */
   readonly path: string;
 }

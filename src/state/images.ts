@@ -8,6 +8,7 @@ import { builderOf } from '../locate/builders.ts';
 import { usualImages } from '../locate/installation.ts';
 import { readImage } from '../read/image.ts';
 import { parseVersion } from '../version.ts';
+import { identified } from './agents.ts';
 import { type Before, type Owned, ownerOf } from './before.ts';
 import { Descriptions } from './evidence.ts';
 import type { Incoming } from './incoming.ts';
@@ -43,7 +44,8 @@ export async function imagesAfter(
     const installed = new Descriptions();
     const observe = kind === 'guest' ? () => installed.observe() : undefined;
     const { deadline } = before.request;
-    const facts = found?.facts ?? (await readImage(before.rooted, path, { deadline, observe }));
+    const facts =
+      found?.facts ?? (await identified(before, await readImage(before.rooted, path, { deadline, observe })));
     // What an image says that is replaced is no matter.
     const described = comes === undefined ? installed : found?.facts ? comes.descriptions.agents.get(path) : undefined;
     images.push({
