@@ -338,7 +338,7 @@ test(
     const path = rawDeb(folder, { name: 'bomb', version: '1' }, readFileSync(file), '.xz');
     assert.match(told(await readIn(path)), /no ext4, xfs or erofs filesystem in it$/);
   },
-  { needs: ['xz', ...deb] },
+  { needs: ['xz', ...deb], isLong: true },
 );
 
 test(

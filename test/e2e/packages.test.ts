@@ -81,6 +81,9 @@ function judged(form: (typeof forms)[number], ...files: readonly string[]): Foun
 type Make = (agent: string, isStated: boolean) => string;
 const fieldOf = (agent: string): Readonly<Record<string, string>> => ({ 'Kata-Agent-Version': agent });
 
+/** As Ubuntu's and Fedora's tools make them; the other forms take long. */
+const usual = ['deb, zstd', 'rpm, w19.zstdio'];
+
 const payloads: readonly [rule: string, needs: readonly string[], make: Make][] = [
   ...['none', 'gzip', 'xz', 'zstd'].map((compression): [string, string[], Make] => [
     `deb, ${compression}`,
@@ -207,7 +210,7 @@ for (const form of forms) {
         const stated = judged(form, make('2.0.0', true));
         assert.equal([stated.status, stated.codes, stated.agent], [10, ['KC102'], '2.0.0 by package'], stated.stderr);
       },
-      { needs: [...needs, ...form.needs] },
+      { needs: [...needs, ...form.needs], isLong: !usual.includes(rule) },
     );
   }
 

@@ -43,7 +43,7 @@ for (const reader of readers) {
       assert.is(report?.mutations, nativeCounts[reader]);
       assert.ok((report?.outcomes.corrupt ?? 0) > 0, text);
     },
-    { needs: [nativeProgram, ...programs[reader]] },
+    { needs: [nativeProgram, ...programs[reader]], isLong: true },
   );
 }
 

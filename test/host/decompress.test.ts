@@ -179,7 +179,7 @@ for (const form of ['gzip', 'zstd'] as const) {
         if (/window/.test(rule)) assert.is(ofNative.problem?.kind, 'limit-exceeded', rule);
       }
     },
-    { needs: ['gzip', 'zstd', 'cpio', ...forms.flatMap(({ needs }) => needs)] },
+    { needs: ['gzip', 'zstd', 'cpio', ...forms.flatMap(({ needs }) => needs)], isLong: true },
   );
 }
 

@@ -372,7 +372,7 @@ for (const { argv, needs } of native) {
         const kibibytes = Number(stderr.trim().split('\n').at(-1));
         assert.ok(kibibytes * 1024 < 16_000_000, `${kibibytes} KiB`);
       },
-      { needs: [tool, time, ...needs] },
+      { needs: [tool, time, ...needs], isLong: true },
     );
   }
 }

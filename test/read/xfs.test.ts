@@ -921,7 +921,7 @@ for (const [name, size, options] of damagedForms) {
       assert.ok(outcomes.problem > cases / 5, JSON.stringify(outcomes));
       assert.ok(outcomes.same > cases / 20, JSON.stringify(outcomes));
     },
-    { needs, timeout: 3600 },
+    { needs, timeout: 3600, isLong: true },
   );
 }
 
