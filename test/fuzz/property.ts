@@ -5,10 +5,13 @@
 
 import { Io, LimitExceeded, NotFound, Problem, type ProblemKind } from '../../src/errors.ts';
 import type { File, Host, RunOptions } from '../../src/host/host.ts';
+import { DescriptorSearch } from '../../src/protocol/descriptors.ts';
+import { compareDescriptions } from '../../src/protocol/evidence.ts';
 import { summaryPath } from '../../src/read/agent.ts';
 import { isInitrd, openInitrd } from '../../src/read/cpio.ts';
 import { findFileSystem, readLayout } from '../../src/read/disk.ts';
 import type { FileSystem, Inode } from '../../src/read/filesystem.ts';
+import { goVersion } from '../../src/read/go-version.ts';
 import { readImage } from '../../src/read/image.ts';
 import * as limits from '../../src/read/limits.ts';
 import { Budget, Source } from '../../src/read/source.ts';
@@ -235,9 +238,31 @@ async function walkImage(host: Host, source: Source, options: ExamineOptions): P
   return walk.problems;
 }
 
+/** What a program says of itself, wherever its pieces end. */
+function examineProgram(host: Host, path: string, options: ExamineOptions): Examined {
+  const start = host.now();
+  const source = new Source(host.open(path), budgetOf(host, options));
+  let outcome: Examined['outcome'] = 'answer';
+  try {
+    const version = goVersion(source);
+    if (version !== null && !/^[0-9]+\.[0-9]+\.[0-9]/.test(version)) throw new Fault(`a version ${version}`);
+  } catch (error) {
+    outcome = checkProblem(error).kind;
+  }
+  const search = new DescriptorSearch();
+  for (let at = 0; at < source.length; at += 1021) {
+    search.add(source.read(at, Math.min(1021, source.length - at), 'program').data);
+  }
+  const description = search.result();
+  for (const name of description?.calls.keys() ?? []) if (!/^\w+\/\w+$/.test(name)) throw new Fault(`a call ${name}`);
+  if (description !== null) compareDescriptions(description, description);
+  return { outcome, milliseconds: host.now() - start };
+}
+
 /** Throws Fault when the property does not hold for the image that `host.open` gives. */
 export async function examine(host: Host, path: string, options: ExamineOptions): Promise<Examined> {
   const start = host.now();
+  if (path.startsWith('/program-')) return examineProgram(host, path, options);
   const { problem, agent, unknown, kind } = await readImage(host, path, {
     deadline: start + options.bound,
     deep: true,

@@ -18,11 +18,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { erofsVersion, guestTree, makeDisk, run, temporaryFolder, writeTree } from '../images.ts';
+import { agentProto, compressed, descriptorsOf, elf, protoFilesOf } from '../programs.ts';
 import { everyForm } from '../read/erofs-maker.ts';
 import { has } from '../suite.ts';
 import type { Seed } from './campaign.ts';
 
-export const readers = ['ext4', 'xfs', 'erofs', 'cpio', 'stream', 'disk', 'initrd'] as const;
+export const readers = ['ext4', 'xfs', 'erofs', 'cpio', 'stream', 'disk', 'initrd', 'program'] as const;
 export type Reader = (typeof readers)[number];
 
 /** What makes a reader's images; without it, those that need it are left out. */
@@ -34,6 +35,7 @@ export const programs: Readonly<Record<Reader, readonly string[]>> = {
   stream: ['cpio'],
   disk: ['mkfs.ext4', 'mkfs.erofs'],
   initrd: ['cpio', 'gzip', 'zstd', 'xz', 'lz4', 'bzip2'],
+  program: ['protoc'],
 };
 
 const identifier = '01234567-89ab-4cde-8f01-23456789abcd';
@@ -350,7 +352,28 @@ function disk(folder: string): Seed[] {
   ];
 }
 
-const makers: Readonly<Record<Reader, (folder: string) => Seed[]>> = { ext4, xfs, erofs, cpio, stream, disk, initrd };
+/** Small ELF programs with descriptors in both forms, and the texts beside them. */
+function program(): Seed[] {
+  const all = descriptorsOf(protoFilesOf(agentProto(['PauseContainer'])));
+  const texts = Buffer.from('\0/grpc.AgentService/PauseContainer is not supported\0grpc.CreateContainerRequest');
+  const made = (relocation: number | null, descriptors: readonly Buffer[]): Buffer =>
+    Buffer.concat([elf({ texts: ['0.4.0', '3.29.0'], relocation }), ...descriptors, texts]);
+  return [
+    { name: 'program-raw', data: made(null, all) },
+    { name: 'program-gzip', data: made(8, all.map(compressed)) },
+  ];
+}
+
+const makers: Readonly<Record<Reader, (folder: string) => Seed[]>> = {
+  ext4,
+  xfs,
+  erofs,
+  cpio,
+  stream,
+  disk,
+  initrd,
+  program,
+};
 
 /** In the folder given, or in one that is gone when the process ends. */
 export function makeSeeds(reader: Reader, folder = temporaryFolder()): Seed[] {

@@ -22,6 +22,7 @@ const counts: Readonly<Record<Reader, number>> = {
   stream: 20_000,
   disk: 20_000,
   initrd: 3000,
+  program: 20_000,
 };
 
 /** In the native form, which takes some ten times as long. */
@@ -33,6 +34,7 @@ const nativeCounts: Readonly<Record<Reader, number>> = {
   stream: 20_000,
   disk: 6000,
   initrd: 2000,
+  program: 10_000,
 };
 
 /** For one reader, in seconds. It takes two minutes on a quiet machine; what hangs is found by its case, not by this. */
