@@ -1,11 +1,15 @@
 /**
- * Draws the history of the protocol over all pairs of 40 releases, runtime by agent, as an SVG: where kata-check blocks and where it warns.
+ * Draws over all pairs of 40 releases, runtime by agent, what is proof, what is a warning and what fits on a node as it is shipped, as an
+ * SVG: the left half of a field for the runtime in Go, the right half for the one in Rust.
  *
  *     node --import tsx packaging/protocol-matrix.mjs FILE.svg
  */
 
 import { writeFileSync } from 'node:fs';
-import { compareProtocols, consequenceOf, protocolOf } from '../src/protocol/compare.ts';
+import { protocolOf } from '../src/protocol/compare.ts';
+import { builtIn, codeOf, countedOf, reach } from '../src/protocol/reach.ts';
+import { stockSettings } from '../src/protocol/settings.ts';
+import { consequenceOf } from '../src/protocol/words.ts';
 import { parseVersion } from '../src/version.ts';
 
 const releases = [
@@ -18,10 +22,12 @@ const releases = [
 /** By finding; each with a sign beside its colour, for those who do not see colours. */
 const looks = new Map([
   [null, { fill: '#cfe8cf', sign: '', words: 'go ahead' }],
-  ['KC107', { fill: '#ffe08a', sign: '~', words: 'KC107, a warning: names of drivers or forms of paths differ' }],
-  ['KC103', { fill: '#f2a48c', sign: '+', words: 'KC103, blocked: the agent does not have calls of the runtime yet' }],
-  ['KC102', { fill: '#b0413e', sign: '×', words: 'KC102, blocked: the protocol broke, or the agent lost calls' }],
+  ['KC107', { fill: '#ffe08a', sign: '~', words: 'KC107, a warning: certain pods, or operations by hand, fail' }],
+  ['KC103', { fill: '#f2a48c', sign: '+', words: 'KC103, blocked: the agent does not have what the runtime asks for' }],
+  ['KC102', { fill: '#b0413e', sign: '×', words: 'KC102, blocked: they do not understand each other' }],
 ]);
+const languages = ['go', 'rust'];
+const names = { go: 'Go', rust: 'Rust' };
 
 const cell = 20;
 const left = 150;
@@ -32,7 +38,9 @@ const escaped = (content) => content.replaceAll('&', '&amp;').replaceAll('<', '&
 const label = (version) => `${version.text} (${protocolOf(version)})`;
 
 const parts = [text(left, 30, 'Kata runtime and agent: which pairs kata-check lets through', 'font-size="18"')];
-parts.push(text(left, 50, 'each release with the version of its protocol; hover over a field for the reason'));
+parts.push(
+  text(left, 50, 'left half: runtime in Go, right half: in Rust, as shipped; hover over a field for the reason'),
+);
 parts.push(text(left + size / 2, 75, 'agent in the guest image', 'text-anchor="middle" font-weight="bold"'));
 parts.push(text(10, top - 10, 'runtime', 'font-weight="bold"'));
 for (const [index, version] of releases.entries()) {
@@ -43,22 +51,33 @@ for (const [index, version] of releases.entries()) {
 const counts = new Map();
 for (const [row, runtime] of releases.entries()) {
   for (const [column, agent] of releases.entries()) {
-    const found = compareProtocols(runtime, agent);
-    const { fill, sign } = looks.get(found.code);
-    counts.set(found.code, (counts.get(found.code) ?? 0) + 1);
-    const [x, y] = [left + column * cell, top + row * cell];
-    const title = `runtime ${runtime.text}, agent ${agent.text}: ${found.code ?? 'go ahead'}: ${consequenceOf(found)}`;
-    parts.push(
-      `<g class="pair"><title>${escaped(title)}</title><rect x="${x}" y="${y}" width="${cell}" height="${cell}" fill="${fill}" stroke="#fff"/>` +
-        `${sign === '' ? '' : text(x + cell / 2, y + cell / 2 + 4, sign, 'text-anchor="middle"')}</g>`,
-    );
+    for (const [half, language] of languages.entries()) {
+      // There is none in Rust before 3.0.
+      if (language === 'rust' && runtime.major < 3) continue;
+      const readers = [{ languages: [language], settings: stockSettings(language, runtime.text) }];
+      const { met } = reach(runtime, agent, readers, true, builtIn);
+      const code = codeOf(met);
+      const { fill, sign } = looks.get(code);
+      counts.set(code, (counts.get(code) ?? 0) + 1);
+      const counted = countedOf(met);
+      const proof = counted.filter(({ weight }) => weight === 'block');
+      const why = consequenceOf(proof.length === 0 ? counted : proof);
+      const width = runtime.major < 3 ? cell : cell / 2;
+      const [x, y] = [left + column * cell + half * width, top + row * cell];
+      const title = `${names[language]} runtime ${runtime.text}, agent ${agent.text}: ${code === null ? 'go ahead' : `${code}: ${why}`}`;
+      parts.push(
+        `<g class="pair"><title>${escaped(title)}</title><rect x="${x}" y="${y}" width="${width}" height="${cell}" fill="${fill}" stroke="#fff"/>` +
+          `${sign === '' ? '' : text(x + width / 2, y + cell / 2 + 4, sign, 'text-anchor="middle"')}</g>`,
+      );
+    }
   }
 }
+const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
 let y = top + size + 30;
 for (const [code, { fill, sign, words }] of looks) {
   parts.push(`<rect x="${left}" y="${y - 14}" width="${cell}" height="${cell}" fill="${fill}"/>`);
   parts.push(text(left + cell / 2, y, sign, 'text-anchor="middle"'));
-  parts.push(text(left + cell + 10, y, `${words}: ${counts.get(code) ?? 0} of ${releases.length ** 2} pairs`));
+  parts.push(text(left + cell + 10, y, `${words}: ${counts.get(code) ?? 0} of ${total} pairs`));
   y += 26;
 }
 

@@ -5,9 +5,11 @@ import type { Check } from '../src/judge/checks/check.ts';
 import type { Finding } from '../src/judge/findings.ts';
 import { judge } from '../src/judge/judge.ts';
 import type { Policy } from '../src/judge/policy.ts';
-import { rangeByHistory } from '../src/protocol/compare.ts';
+import { builtIn, rangeOfAgents } from '../src/protocol/reach.ts';
+import type { Settings } from '../src/protocol/settings.ts';
 import type { ImageFacts } from '../src/read/image.ts';
-import type { Image, Runtime, State } from '../src/state/node.ts';
+import type { Image, Reading, Runtime, State } from '../src/state/node.ts';
+import { readsOf } from '../src/state/reading.ts';
 import { parseRule, rangeOfRule, ruleText } from '../src/state/rule.ts';
 import { parseRange, parseVersion, type Version, type VersionRange } from '../src/version.ts';
 
@@ -36,6 +38,29 @@ export const diskFacts: ImageFacts = {
   problem: null,
 };
 
+/** A configuration that sets these keys, as `runtime.vfio_mode`, in lines 1, 2, ... of its file. */
+export function settingsOf(
+  values: Readonly<Record<string, string | number | boolean>> = {},
+  parts: Partial<Settings> = {},
+): Settings {
+  const path = parts.path ?? packagedConfig;
+  return {
+    path,
+    hypervisors: ['qemu'],
+    values: new Map(Object.entries(values).map(([key, value], index) => [key, { value, path, line: index + 1 }])),
+    annotations: new Map(),
+    snapshotters: [],
+    architecture: 'other',
+    isPartial: false,
+    ...parts,
+  };
+}
+
+export function readingOf(...all: readonly Settings[]): Reading {
+  const configurations = all.map((settings) => ({ settings, readers: [{ prefix: '/usr', language: null }] }));
+  return { configurations, languages: ['go'], architecture: 'other' };
+}
+
 export function stateOf(runtimes: readonly Runtime[], images: readonly Image[], parts: Partial<State> = {}): State {
   return {
     runtimes,
@@ -48,6 +73,8 @@ export function stateOf(runtimes: readonly Runtime[], images: readonly Image[], 
     changing: null,
     sandboxes: null,
     measured: [],
+    reading: usualReading,
+    known: builtIn,
     ...parts,
   };
 }
@@ -63,6 +90,9 @@ export function reportOf(
 }
 
 export const packagedConfig = '/usr/share/defaults/kata-containers/configuration.toml';
+
+/** A node with Go and QEMU, whose configuration sets nothing. */
+export const usualReading = readingOf(settingsOf());
 
 export type Requires =
   | { readonly declares: string }
@@ -109,7 +139,8 @@ export function ruleRequirement(text: string, version: Version): Runtime['requir
 }
 
 export function historyRequirement(rule: string, version: Version): Runtime['requirement'] {
-  const range = rangeByHistory(version) as VersionRange;
+  const { readers, isSure } = readsOf(usualReading, { prefix: null, language: null }, null);
+  const range = rangeOfAgents(version, readers, isSure, builtIn) as VersionRange;
   const otherwise = ruleRequirement(rule, version) as NonNullable<Runtime['requirement']>;
   return { range, source: 'protocol history', isRule: false, otherwise };
 }

@@ -5,12 +5,16 @@
 
 import { firstDeadline } from '../config.ts';
 import { Usage } from '../errors.ts';
-import { whyNotCovered } from '../protocol/compare.ts';
+import { locateInstallation } from '../locate/installation.ts';
+import { whyNotCovered } from '../protocol/place.ts';
+import { builtIn, type Known } from '../protocol/reach.ts';
 import { evidenceFor, programsJson, programsText } from '../report/programs.ts';
-import { protocolJson, protocolText } from '../report/protocol.ts';
+import { type Asked, protocolJson, protocolText } from '../report/protocol.ts';
+import { readingOf } from '../state/before.ts';
 import { type Described, describeFile } from '../state/described.ts';
+import { readsOf } from '../state/reading.ts';
 import type { Version } from '../version.ts';
-import { absolute, type Context, exitStatus } from './command.ts';
+import { absolute, type Context, exitStatus, rootOf } from './command.ts';
 import { release } from './release.ts';
 
 export async function run(context: Context): Promise<number> {
@@ -20,9 +24,12 @@ export async function run(context: Context): Promise<number> {
   if (context.values.has('from') || context.values.has('to')) throw new Usage('--from and --to belong to compare');
   if (from !== undefined && isFile(context, from)) return programs(context);
   if (rest.length > 0) throw new Usage(`two releases at the most, not ${rest[0]} too`);
-  const [older = null, newer = null] = [from, to].map((text) => (text === undefined ? null : coveredRelease(text)));
-  if (flags.has('json')) host.write(1, protocolJson(older, newer));
-  else if (!flags.has('quiet')) host.write(1, protocolText(older, newer));
+  const [older = null, newer = null] = [from, to].map((text) =>
+    text === undefined ? null : coveredRelease(text, builtIn),
+  );
+  const asked = older === null || newer === null ? { known: builtIn, node: null } : askedOf(context, builtIn);
+  if (flags.has('json')) host.write(1, protocolJson(older, newer, asked));
+  else if (!flags.has('quiet')) host.write(1, protocolText(older, newer, asked));
   return exitStatus.goAhead;
 }
 
@@ -49,11 +56,20 @@ async function programs({ host, positionals, flags }: Context): Promise<number> 
 }
 
 /** Throws Usage for what is no release, or one that the history does not cover. */
-function coveredRelease(text: string): Version {
+function coveredRelease(text: string, { lastMinors }: Known): Version {
   const { version } = release(text);
-  const why = whyNotCovered(version);
+  const why = whyNotCovered(version, lastMinors);
   if (why !== null) throw new Usage(`${text}: ${why}`);
   return version;
+}
+
+/** This node's configurations, or those below --root; none where nothing of Kata is there. */
+function askedOf(context: Context, known: Known): Asked {
+  const { root, rooted } = rootOf(context);
+  const installation = locateInstallation(rooted, root === '' ? context.host.environment('KATA_CONF_FILE') : undefined);
+  const reading = readingOf(installation);
+  const node = reading.configurations.length === 0 ? null : readsOf(reading, { prefix: null, language: null }, null);
+  return { known, node };
 }
 
 /** Only the Node.js form brings it. */

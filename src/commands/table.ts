@@ -98,7 +98,8 @@ export const commands: readonly Command[] = [
     description: 'the history of the agent protocol',
     positional: '[FROM [TO]]',
     details: [
-      'FROM TO       what changed between two releases, and what that means for a node',
+      'FROM TO       what changed between two releases, and what a runtime FROM and an agent TO',
+      '              make of it, as shipped and on this node: row by row, with its source',
       'FILE [FILE]   what programs, guest images or packages say of it themselves; of two,',
       '              whether the first as runtime and the second as agent fit (else 10)',
       'compare OLD NEW',
@@ -108,6 +109,7 @@ export const commands: readonly Command[] = [
     options: {
       from: { type: 'string', valueHint: 'VERSION', description: 'compare: the release of OLD' },
       to: { type: 'string', valueHint: 'VERSION', description: 'compare: what the release of NEW is to be' },
+      root: checking.root as Option,
       ...common,
     },
     load: () => import('./protocol.ts'),

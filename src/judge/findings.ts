@@ -29,23 +29,23 @@ export const findingKinds = [
   {
     code: 'KC102',
     severity: 'block',
-    title: 'the protocol broke between the Kata runtime and the agent',
+    title: 'the Kata runtime and the agent do not understand each other',
     meaning:
-      'Between the two releases the transport or a message changed, so that neither side understands the other, or the runtime is ' +
-      'the older one and calls what the agent no longer has. `kata-check protocol RUNTIME AGENT` names the change.',
+      'Between the two releases the transport, a message or the meaning of a value changed, and pods of this node meet it: they do ' +
+      'not start, or they run with less than they ask for. `kata-check protocol RUNTIME AGENT` shows the change and its source.',
     remedy:
       'Install a runtime and a guest image that are both older, or both newer, than the change, in one transaction.',
   },
   {
     code: 'KC103',
     severity: 'block',
-    title: 'the Kata runtime makes calls that the agent does not have',
+    title: 'the Kata runtime asks for what the agent does not have',
     meaning:
-      'The runtime is the newer one, and calls were added to the protocol after the agent was released. Each fails where the ' +
-      'feature that makes it is used; some are made for every sandbox. `kata-check protocol AGENT RUNTIME` lists them.',
+      'The runtime of this node makes a call, or sends the name of a driver or an option, that the agent does not have, and pods or ' +
+      'containers fail by it. Only what this node uses counts, by its configuration. `kata-check protocol RUNTIME AGENT` shows it all.',
     remedy:
-      'Install the newer guest image before the runtime or in the same transaction. If nothing on this node uses these features, ' +
-      'allow the finding, or write into the section [requires] of /etc/kata-check.conf which agents work.',
+      'Install the newer guest image before the runtime or in the same transaction, or change the setting that the finding names. If you ' +
+      'know that such an agent works, write into the section [requires] of /etc/kata-check.conf which agents do.',
   },
   {
     code: 'KC104',
@@ -73,12 +73,11 @@ export const findingKinds = [
   {
     code: 'KC107',
     severity: 'warn',
-    title: 'names of drivers or device paths differ between runtime and agent',
+    title: 'certain pods or operations fail with this agent',
     meaning:
-      'The agent has all calls that the runtime makes. But the runtime may send the name of a driver, or a path of a device, that this ' +
-      'agent does not know. A container that needs it then does not start.',
-    remedy:
-      'Bring the runtime and the guest image to the same release, or test the volumes and devices that your pods use.',
+      'The agent does not have a call, a driver or a value that the runtime uses only for certain pods or by hand, which the finding ' +
+      'names; or what would be a block is not certain, as a version or a configuration is not known.',
+    remedy: 'Bring runtime and guest image to the same release, unless this node has no such pods.',
   },
   {
     code: 'KC201',

@@ -2,7 +2,8 @@
  * What findings say of runtimes and images, and what is to be done: facts, remedies, commands to copy.
  */
 
-import type { Comparison } from '../protocol/compare.ts';
+import type { Decision, Met } from '../protocol/reach.ts';
+import { decisionText, labelOf, reasonsOf } from '../protocol/words.ts';
 import type { Image, Runtime } from '../state/node.ts';
 import type { Fact, Finding } from './findings.ts';
 import { managerOf } from './managers.ts';
@@ -39,21 +40,36 @@ export function imageFact(image: Image): Fact {
   };
 }
 
-/** A row for each call that the agent does not have. Where no call gets through at all, which of them are missing is no matter. */
-export function missingFacts({ breaks, missing }: Comparison): Fact[] {
-  if (breaks.length > 0) return [];
-  return missing.map(({ name, feature }) => ({ label: 'missing', value: name, from: `called for ${feature}` }));
+/** What the runtime asks and the agent does not understand: when, for whom, and by which setting. */
+export function metFact(met: Met): Fact {
+  return { label: labelOf(met), value: met.row.name, from: reasonsOf(met).map(oneLine).join('\n') };
 }
 
 export function remedyFor(
   runtime: Runtime,
   image: Image,
   manager: string | null,
-  compared: Comparison | null = null,
+  met: readonly Met[] = [],
 ): Finding['remedy'] {
-  // Such an agent is in the range: what settles it is that both are of the same release.
-  const wanted = compared?.code === 'KC107' ? (runtime.version?.text ?? '') : (runtime.requirement?.range.text ?? '');
-  return remedyOn({ runtime, image, wanted }, managerOf(manager));
+  const isProven = met.length === 0 || met.some(({ weight }) => weight === 'block');
+  // Where nothing is proven, such an agent is in the range: what settles it is that both are of the same release.
+  const wanted = isProven ? (runtime.requirement?.range.text ?? '') : (runtime.version?.text ?? '');
+  const remedy = remedyOn({ runtime, image, wanted }, managerOf(manager));
+  const change = switchesOf(met);
+  return change === null ? remedy : { ...remedy, text: `${remedy.text} Or change ${change}.` };
+}
+
+/** What could be set otherwise in a file, where settings alone are what makes the pair unfit; null where it is not so. */
+function switchesOf(met: readonly Met[]): string | null {
+  const proof = met.filter(({ weight }) => weight === 'block');
+  const settings = proof.map(({ decisions }) => decisions.find(isInFile));
+  if (proof.length === 0 || settings.includes(undefined)) return null;
+  const places = settings.flatMap((decision) => (decision === undefined ? [] : [decisionText(decision)]));
+  return [...new Set(places)].join(' and ');
+}
+
+function isInFile({ path, line }: Decision): boolean {
+  return path !== null && line !== null;
 }
 
 /** Where a fact is from may take several lines, but a path takes one. */

@@ -18,8 +18,10 @@ import type { TomlTable, TomlValue } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus, resolvePath } from '../host/rooted.ts';
+import type { Settings } from '../protocol/settings.ts';
 import { confidential, snap } from './programs.ts';
-import { isTable, merged, readToml, type Unread, withoutOtherKeys } from './toml.ts';
+import { type Part, settingsIn } from './settings.ts';
+import { isTable, type Lines, merged, readToml, type Unread, withoutOtherKeys } from './toml.ts';
 
 /** kata-deploy writes up to three for a handler. */
 const dropInLimit = 1000;
@@ -58,6 +60,8 @@ export interface Configuration {
   readonly images: readonly NamedImage[];
   /** It has a section for the remote hypervisor, whose guest image is not on this node. */
   readonly isRemote: boolean;
+  /** What it says of what the protocol's tables ask for; who names it, and the architecture, are not in it yet. */
+  readonly settings: Settings;
   /** Of itself and its drop-ins. */
   readonly unread: readonly Unread[];
   /** The configuration that masks it: nobody reads it then. Null for one that is read. */
@@ -140,7 +144,8 @@ export function locateConfigurations(
       const isTold = sameFile !== undefined && sameFile.maskedBy === null;
       const stale = namedIn === undefined ? undefined : staleHandler(host, candidate, namedIn);
       const unread = isTold ? [] : stale === undefined ? contents.unread : [stale];
-      configurations.push({ ...contents, ...candidate, resolvedPath, unread });
+      const settings = { ...contents.settings, path: candidate.path };
+      configurations.push({ ...contents, ...candidate, resolvedPath, unread, settings });
       if (isGuessed) guessed.add(candidate.path);
       continue;
     }
@@ -288,11 +293,17 @@ export function namesOf(host: Host, path: string): string[] {
   return [...new Set([path, endOfLinks(host, path)])];
 }
 
-type Contents = Pick<Configuration, 'dropIns' | 'images' | 'isRemote' | 'unread'>;
+type Contents = Pick<Configuration, 'dropIns' | 'images' | 'isRemote' | 'unread' | 'settings'>;
 
 function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
   const unread: Unread[] = [];
-  let document = readToml(host, path, unread, withoutOtherKeys) ?? {};
+  const parts: Part[] = [];
+  const read = (file: string): void => {
+    const lines: Lines = new Map();
+    const table = readToml(host, file, unread, withoutOtherKeys, lines);
+    if (table !== undefined) parts.push({ path: file, table, lines });
+  };
+  read(path);
   const folder = `${resolvedPath.slice(0, resolvedPath.lastIndexOf('/'))}/config.d`;
   const dropIns = namesIn(host, folder)
     .map((name) => `${folder}/${name}`)
@@ -300,13 +311,12 @@ function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
   if (dropIns.length > dropInLimit) {
     unread.push({ path: folder, message: `${folder}: more than ${dropInLimit} drop-ins` });
   }
-  for (const file of dropIns.slice(0, dropInLimit)) {
-    const dropIn = readToml(host, file, unread, withoutOtherKeys);
-    if (dropIn !== undefined) document = merged(document, dropIn);
-  }
+  for (const file of dropIns.slice(0, dropInLimit)) read(file);
+  const document = parts.reduce<TomlTable>((base, { table }, index) => (index === 0 ? table : merged(base, table)), {});
+  const settings = settingsIn(path, parts, unread.length > 0);
   const { odd, ...found } = imagesOf(document);
   unread.push(...odd.map((message) => ({ path, message: `${path}: ${message}`, reason: 'relative' as const })));
-  return { dropIns, ...found, unread };
+  return { dropIns, ...found, unread, settings };
 }
 
 function statusKind(host: Host, path: string): string | undefined {

@@ -7,6 +7,7 @@
 
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import type { Placed } from '../protocol/settings.ts';
 import { endOfLinks, languageOfName, type NamedConfiguration, type Reader } from './configurations.ts';
 import { containerdHandlers } from './engines/containerd.ts';
 import { crioHandlers } from './engines/crio.ts';
@@ -21,6 +22,8 @@ export interface Named {
   /** The shims that they name in other places. */
   readonly programs: readonly NamedProgram[];
   readonly unread: readonly Unread[];
+  /** Of Kata's handlers, by the configuration that they name; null for the default one. */
+  readonly snapshotters: readonly { readonly configuration: string | null; readonly placed: Placed }[];
 }
 
 export interface NamedProgram extends Reader {
@@ -40,6 +43,7 @@ export function namedConfigurations(host: Host, known: readonly Program[]): Name
   const programs: Program[] = [...known];
   /** By daemon and handler: what is read later wins. */
   const found = new Map<string, NamedConfiguration>();
+  const snapshotters: Named['snapshotters'][number][] = [];
   const handlers = [
     ...containerdHandlers(host, unread),
     ...crioHandlers(host, unread),
@@ -47,9 +51,14 @@ export function namedConfigurations(host: Host, known: readonly Program[]): Name
     ...wrapperHandlers(host),
   ];
   for (const handler of handlers) {
+    const { snapshotter: placed } = handler;
     const configuration = handler.configuration ?? configurationOf(scriptBehind(host, handler.program));
+    if (configuration === undefined && handler.isKata && placed !== undefined) {
+      snapshotters.push({ configuration: null, placed });
+    }
     if (configuration?.startsWith('/') !== true) continue;
     if (!handler.isKata && !isOfKata(host, configuration)) continue;
+    if (placed !== undefined) snapshotters.push({ configuration, placed });
     const program = handler.program ?? shimOf(programs, handler);
     if (program !== undefined && !programs.some(({ calledAs }) => calledAs === program)) {
       const end = programBehind(host, program, programs);
@@ -61,7 +70,7 @@ export function namedConfigurations(host: Host, known: readonly Program[]): Name
     const { by, file } = handler;
     found.set(by, { path: configuration, by, file, reader: readerOf(programs, configuration, program) });
   }
-  return { configurations: [...found.values()], programs: others, unread };
+  return { configurations: [...found.values()], programs: others, unread, snapshotters };
 }
 
 function scriptBehind(host: Host, program: string | undefined): string | undefined {

@@ -16,6 +16,7 @@ import {
 import { scriptIn, wrappedProgram } from './engines/wrappers.ts';
 import { namedConfigurations } from './handlers.ts';
 import { type Program, runtimePrograms } from './programs.ts';
+import { architectureOf } from './settings.ts';
 import type { Unread } from './toml.ts';
 
 /** Where images are when no configuration says so. */
@@ -49,6 +50,8 @@ export interface Installation {
   readonly images: readonly ConfiguredImage[];
   /** What containerd or CRI-O is configured by and could not be read; each configuration has its own. */
   readonly unread: readonly Unread[];
+  /** `s390x` or `other`. */
+  readonly architecture: string;
 }
 
 /** `host` is rooted; `chosen`: $KATA_CONF_FILE, where it counts. Throws LimitExceeded, Io. */
@@ -59,10 +62,22 @@ export function locateInstallation(host: Host, chosen?: string): Installation {
   const named = namedConfigurations(host, ends);
   const all: readonly Program[] = [...own, ...named.programs];
   const prefixes = [...new Set(all.map(({ prefix }) => prefix))];
-  const configurations = locateConfigurations(host, chosen, prefixes, named.configurations);
+  const architecture = architectureOf(host);
+  const configurations = locateConfigurations(host, chosen, prefixes, named.configurations).map((configuration) => {
+    const { path, namedBy, settings } = configuration;
+    const isItsOwn = (other: string | null): boolean => other === path || (other === null && namedBy === null);
+    const snapshotters = named.snapshotters.filter((one) => isItsOwn(one.configuration)).map(({ placed }) => placed);
+    return { ...configuration, settings: { ...settings, architecture, snapshotters } };
+  });
   const programs = all.map((program) => ({ ...program, language: languageOf(program, configurations) }));
   const images = imagesOf(host, configurations);
-  return { programs, configurations, images, unread: [...named.unread, ...bare(programs, configurations, images)] };
+  return {
+    programs,
+    configurations,
+    images,
+    architecture,
+    unread: [...named.unread, ...bare(programs, configurations, images)],
+  };
 }
 
 /** Programs for which no configuration was found: they start no pod, or read one that nobody here knows of. */

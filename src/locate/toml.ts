@@ -6,6 +6,7 @@
 import { parse, type TomlTable, type TomlValue } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import { askedKeys } from '../protocol/settings.ts';
 
 /** A configuration of Kata has 20 to 40 kB. */
 const configurationLimit = 1024 * 1024;
@@ -27,16 +28,43 @@ export interface Unread {
   readonly namedIn?: string;
 }
 
-/** Undefined, and told in `unread`, when it cannot be read. */
-export function readToml(host: Host, path: string, unread: Unread[], shorten = withoutComments): TomlTable | undefined {
+/** Undefined, and told in `unread`, when it cannot be read. `lines`: where each key is, is noted there. */
+export function readToml(
+  host: Host,
+  path: string,
+  unread: Unread[],
+  shorten = withoutComments,
+  lines?: Lines,
+): TomlTable | undefined {
   try {
     const text = host.readText(path, configurationLimit);
     // In a string of several lines a line can look like anything.
     if (text.includes('"""') || text.includes("'''")) return parse(text);
-    return parsed(shorten(text)) ?? parse(withoutComments(text));
+    const short = shorten(text);
+    if (lines !== undefined) noteLines(short, lines);
+    return parsed(short) ?? parse(withoutComments(text));
   } catch (error) {
     unread.push({ path, message: problemIn(error, path) });
     return undefined;
+  }
+}
+
+/** By table and key, their names joined by dots: the number of the line, from 1. */
+export type Lines = Map<string, number>;
+
+/** A name, bare or in quotes, of a key with dots. */
+const nameInKey = /"([^"\\]*)"|'([^']*)'|([A-Za-z0-9_-]+)/g;
+
+function noteLines(text: string, lines: Lines): void {
+  const joined = (names: string): string =>
+    [...names.matchAll(nameInKey)].map(([, one, other, bare]) => one ?? other ?? bare).join('.');
+  let table = '';
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line === '') continue;
+    const header = /^\s*\[([^[\]]+)\]/.exec(line)?.[1];
+    const equals = line.indexOf('=');
+    if (header !== undefined) table = `${joined(header)}.`;
+    else if (equals > 0) lines.set(table + joined(line.slice(0, equals)), index + 1);
   }
 }
 
@@ -63,8 +91,9 @@ function isComment(line: string): boolean {
   return line.startsWith('#') || ((line.startsWith(' ') || line.startsWith('\t')) && /^[ \t]+#/.test(line));
 }
 
-/** Those of [hypervisor.NAME] that are looked at. */
-const keysOfImages: ReadonlySet<string> = new Set([
+/** Those that are looked at: of [hypervisor.NAME] what belongs to an image, and what a row of the protocol's tables asks for. */
+const keysOfInterest: ReadonlySet<string> = new Set([
+  ...[...askedKeys].map((key) => key.slice(key.lastIndexOf('.') + 1)),
   'image',
   'initrd',
   'igvm',
@@ -77,7 +106,7 @@ const keysOfImages: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What is left are tables, what belongs to an image, and all that is not as plain as can be: in that the parser may find fault. Where a
+ * What is left are tables, the keys of interest, and all that is not as plain as can be: in that the parser may find fault. Where a
  * name is given twice, as two keys or as a key and a table, nothing is left out: that is a mistake, or not, for the parser to say.
  */
 export function withoutOtherKeys(text: string): string {
@@ -96,7 +125,7 @@ export function withoutOtherKeys(text: string): string {
     if (isBare) {
       if (keys.has(key) || tables.has(key)) return withoutComments(text);
       keys.add(key);
-      if (!keysOfImages.has(key.toLowerCase()) && isPlain(line.slice(equals + 1).trim())) {
+      if (!keysOfInterest.has(key.toLowerCase()) && isPlain(line.slice(equals + 1).trim())) {
         others.add(key);
         lines.push('');
         continue;

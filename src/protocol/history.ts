@@ -7,6 +7,9 @@
  * since 2.4), and the names of storage and device drivers in the agent's source, which no .proto holds and which broke the first
  * upgrade that was reported (runtime#394: a 1.0.0 image and `Unknown storage driver "ephemeral"`).
  *
+ * It says what changed. What a runtime makes of it, and for whom, is in the rows of calls.ts and beside it: many a call that came here is
+ * made by no runtime, or later, or only with a setting.
+ *
  * Not in it: parameters of the kernel's command line, dm-verity, rules of policies, extension images.
  */
 
@@ -20,7 +23,11 @@ export type Subject =
   | 'transport'
   /** The value of a string: no call is missing, but the agent refuses one that it does not know. */
   | 'driver'
-  /** What a value means, as the path of a device. */
+  /** The name of an option that goes with a driver. */
+  | 'option'
+  /** What a value means: the bytes stay as they are, and the other side does something else. */
+  | 'meaning'
+  /** The form of a device's path. */
   | 'path'
   /** Between programs inside the guest: the runtime does not see it. */
   | 'guest';
@@ -58,6 +65,8 @@ const call = (feature: string, ...names: string[]): Change[] =>
 const lost = (feature: string, ...names: string[]): Change[] =>
   names.map((name) => change('call', 'removed', name, feature));
 const field = (...names: string[]): Change[] => names.map((name) => change('field', 'added', name));
+const option = (...names: string[]): Change[] => names.map((name) => change('option', 'added', name));
+const meaning = (name: string, detail: string): Change => change('meaning', 'changed', name, detail);
 const driver = (...names: string[]): Change[] => names.map((name) => change('driver', 'added', name));
 
 const changes: readonly (readonly [release: string, changes: readonly Change[]])[] = [
@@ -86,7 +95,11 @@ const changes: readonly (readonly [release: string, changes: readonly Change[]])
     [
       // The bytes on the wire stay as they were.
       change('field', 'renamed', 'Interface, Route', null, 'types.Interface, types.Route'),
-      ...field('CreateSandboxRequest.guest_hook_path = 6', 'GuestDetailsResponse.agent_details = 2'),
+      ...field(
+        'CreateSandboxRequest.guest_hook_path = 6',
+        'GuestDetailsResponse.agent_details = 2',
+        'Interface.type = 7',
+      ),
     ],
   ],
   [
@@ -103,6 +116,8 @@ const changes: readonly (readonly [release: string, changes: readonly Change[]])
       ...call('memory hotplug', 'MemHotplugByProbe'),
       ...call('tracing', 'StartTracing', 'StopTracing'),
       ...lost(someFeature, 'AddInterface', 'RemoveInterface'),
+      // The agent's; a runtime sends it since 1.7.0.
+      ...driver('virtio-fs'),
     ],
   ],
   [
@@ -111,6 +126,7 @@ const changes: readonly (readonly [release: string, changes: readonly Change[]])
     [...field('StatsContainerResponse.network_stats = 2', 'Interface.raw_flags = 8'), ...driver('local')],
   ],
   ['1.9.0', [...field('CreateSandboxRequest.kernel_modules = 7'), ...driver('blk-ccw')]],
+  ['1.11.0', [...driver('nvdimm (as storage)')]],
   [
     '1.12.0',
     [
@@ -127,6 +143,9 @@ const changes: readonly (readonly [release: string, changes: readonly Change[]])
       ...call('metrics', 'GetMetrics'),
       change('field', 'removed', 'CreateContainerRequest.agent_pidns = 8'),
       change('path', 'changed', 'Interface.pciAddr', 'field 6 holds an address again'),
+      // The agent in Rust began without them.
+      change('driver', 'removed', 'blk-ccw'),
+      change('driver', 'removed', 'nvdimm (as storage)'),
     ],
   ],
   [
@@ -139,12 +158,20 @@ const changes: readonly (readonly [release: string, changes: readonly Change[]])
         'CreateContainer: field 3 is Flags, before Syscalls, which moved to 4; LinuxSyscall.3 is ErrnoRet, before Args',
       ),
       ...lost('listing processes', 'ListProcesses'),
+      change('path', 'changed', 'Interface.pciPath', 'field 6 holds a path of PCI slots, before an address (pciAddr)'),
+      ...driver('nvdimm (as storage)'),
     ],
   ],
-  // The agent in Rust, of 2.0, began without blk-ccw.
   ['2.2.0', [...call('swap', 'AddSwap'), ...driver('watchable-bind', 'blk-ccw')]],
   // In 2.3.0 too.
-  ['2.2.2', [...field('Route.family = 6')]],
+  [
+    '2.2.2',
+    [
+      ...field('Route.family = 6'),
+      meaning('Route', 'the agent takes a route without a family for IPv4, before it looked at the address'),
+    ],
+  ],
+  ['2.3.0', [...driver('vfio', 'vfio-gk')]],
   [
     '2.4.0',
     [
@@ -165,18 +192,27 @@ const changes: readonly (readonly [release: string, changes: readonly Change[]])
       ...field('Hooks.CreateRuntime = 4', 'Hooks.CreateContainer = 5', 'Hooks.StartContainer = 6'),
       change('driver', 'renamed', 'vfio', null, 'vfio-pci'),
       change('driver', 'renamed', 'vfio-gk', null, 'vfio-pci-gk'),
+      ...driver('vfio-ap'),
+      meaning('OnlineCPUMemRequest.nb_cpus', 'the number of all CPUs, before of those that were added'),
     ],
   ],
   [
     '3.3.0',
     [
       ...call('policy', 'SetPolicy'),
-      ...field('CreateContainerRequest.shared_mounts = 8', 'stdin_port, stdout_port, stderr_port'),
-      ...driver('image_guest_pull', 'image_nydus_*'),
+      ...field(
+        'CreateContainerRequest.shared_mounts = 8',
+        'stdin_port, stdout_port, stderr_port',
+        'AgentDetails.extra_features = 6',
+      ),
+      ...driver('image_guest_pull'),
+      meaning('CopyFileRequest.file_mode', 'directories and links are copied as such, before as plain files'),
     ],
   ],
+  ['3.7.0', [change('guest', 'added', 'SealedSecretService')]],
   ['3.8.0', [change('guest', 'added', 'services of the confidential data hub')]],
   ['3.13.0', [...call('memory agent', 'MemAgentMemcgSet', 'MemAgentCompactSet')]],
+  ['3.14.0', [...driver('vfio-ap-cold')]],
   [
     '3.15.0',
     [
@@ -185,13 +221,28 @@ const changes: readonly (readonly [release: string, changes: readonly Change[]])
       change('path', 'changed', 'Interface.devicePath', 'field 6 holds the path of any bus, before of PCI (pciPath)'),
     ],
   ],
-  ['3.17.0', [...field('Route.mtu = 8'), change('guest', 'added', 'services of the confidential data hub')]],
+  [
+    '3.17.0',
+    [
+      ...field('Route.mtu = 8'),
+      ...option('overlayfs create_directory'),
+      change('guest', 'added', 'services of the confidential data hub'),
+    ],
+  ],
   ['3.18.0', [change('guest', 'added', 'services of the confidential data hub')]],
-  ['3.28.0', [...field('Storage.shared = 8')]],
+  [
+    '3.28.0',
+    [
+      ...field('Storage.shared = 8'),
+      ...option('encryption_key=ephemeral'),
+      change('guest', 'removed', 'SecureMountResponse.mount_path'),
+    ],
+  ],
   [
     '3.29.0',
     [...call('diagnostics', 'GetDiagnosticData'), ...driver('erofs.multi-layer'), change('driver', 'removed', '9p')],
   ],
+  ['4.0.0', [...option('create_filesystem')]],
 ];
 
 /** A message or the transport: neither side understands the other. A lost call: an older runtime makes it in vain. */

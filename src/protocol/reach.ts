@@ -11,7 +11,7 @@ import { calls } from './calls.ts';
 import { drivers } from './drivers.ts';
 import { firstRelease, lastMinors } from './history.ts';
 import { meanings } from './meanings.ts';
-import { operations } from './operations.ts';
+import { operations, unused } from './operations.ts';
 import { isCovered, type LastMinors, placeOf, placesOf } from './place.ts';
 import type { Effect, Row, Term, Value } from './row.ts';
 import { compiledDefault, type Language, type Settings } from './settings.ts';
@@ -281,6 +281,25 @@ function standings(runtime: Version, agent: Version, minors: LastMinors): Standi
   return placesOf(runtime, minors).flatMap((one) => placesOf(agent, minors).map((other): Standing => [one, other]));
 }
 
+/** What counts for the verdict. Where no call gets through at all, which of them are missing is no matter. */
+export function countedOf(met: readonly Met[]): Met[] {
+  const transport = met.filter(({ row }) => row.kind === 'transport');
+  return (transport.length > 0 ? transport : met).filter(({ weight }) => weight === 'block' || weight === 'warn');
+}
+
+/**
+ * KC103: there is something among the proof that the agent does not have; KC102: it takes all of it for something else; KC107: nothing is
+ * proven; null: nothing counts.
+ */
+export function codeOf(met: readonly Met[]): 'KC102' | 'KC103' | 'KC107' | null {
+  const counted = countedOf(met);
+  const proof = counted.filter(({ weight }) => weight === 'block');
+  if (proof.length === 0) return counted.length === 0 ? null : 'KC107';
+  return proof.some(({ row: { kind } }) => kind === 'call' || kind === 'driver' || kind === 'option')
+    ? 'KC103'
+    : 'KC102';
+}
+
 /** Before it there was no runtime in Rust. */
 const firstRust = placeOf('3.0.0');
 
@@ -324,6 +343,37 @@ export function reach(
   const found = reachAt(places, readers, isSure, rows);
   const isOpen = places.flat().includes(Number.POSITIVE_INFINITY);
   return isOpen && found.weight !== 'block' ? undefined : found;
+}
+
+/**
+ * What calls that an agent does not have, whatever its version, mean on a node; and the names of which the tables know nothing. Those that
+ * no runtime makes are left out.
+ */
+export function reachOfCalls(
+  names: readonly string[],
+  runtime: Version | undefined,
+  readers: readonly Reader[],
+  isSure: boolean,
+  { rows, lastMinors: minors }: Known,
+): { readonly met: readonly Met[]; readonly unknown: readonly string[] } {
+  const places = runtime === undefined ? [Number.POSITIVE_INFINITY] : placesOf(runtime, minors);
+  const asked = rows.filter(({ kind, name }) => kind === 'call' && names.includes(name));
+  const perReader = readers.map(({ languages, settings }) =>
+    ofAll(
+      places.flatMap((at) =>
+        languages.map((language) =>
+          asked
+            .filter((row) => row[language] !== undefined)
+            .map((row) => met(row, settings, { language, runtime: at })),
+        ),
+      ),
+    ),
+  );
+  const isKnown = (name: string): boolean => [...rows, ...unused].some((one) => one.name === name);
+  return {
+    met: isSure ? united(perReader.flat()) : ofAll(perReader),
+    unknown: names.filter((name) => !isKnown(name)),
+  };
 }
 
 /**

@@ -1,8 +1,12 @@
 /** What `kata-check protocol` says of the history, and of two releases in it: as text of 80 columns, and as JSON. */
 
 import { findingKind, type Severity } from '../judge/findings.ts';
-import { compareProtocols, consequenceOf, protocolOf, stepsBetween } from '../protocol/compare.ts';
+import { protocolOf, stepsBetween } from '../protocol/compare.ts';
 import { type Change, firstRelease, isBreak, lastMinor, type Step, steps } from '../protocol/history.ts';
+import { codeOf, countedOf, type Known, type Met, type Outcome, type Reader, reach } from '../protocol/reach.ts';
+import { type Language, stockSettings } from '../protocol/settings.ts';
+import { consequenceOf, decisionText, failureOf, namedRow, reasonsOf, sourceLink } from '../protocol/words.ts';
+import type { Reads } from '../state/reading.ts';
 import { compareVersions, type Version } from '../version.ts';
 import { document, schema } from './json.ts';
 
@@ -53,8 +57,9 @@ function historyLines(): string[] {
   return [
     ...wrapped(
       `The protocol between the Kata runtime and the agent, from ${firstRelease} to ${lastMinor}. Its version is ` +
-        "kata-check's own, as Kata has none: a break raises the first number, an addition the second. An agent works " +
-        'with a runtime of the same first number whose second is not higher. Releases that are not named changed nothing.',
+        "kata-check's own, as Kata has none: a break raises the first number, an addition the second. Releases that are " +
+        'not named changed nothing. Whether a runtime makes use of a change, and for whom, is another question: ' +
+        'kata-check protocol RUNTIME AGENT answers it for two releases.',
       '',
       0,
     ),
@@ -68,31 +73,58 @@ function historyLines(): string[] {
   ];
 }
 
-type Outcome = Severity | 'ok' | 'unknown';
+/** Who judges: a language as it is shipped, or this node. */
+interface Judged {
+  readonly by: string;
+  readonly verdict: Severity | 'ok' | 'unknown';
+  readonly code: string | null;
+  readonly met: readonly Met[];
+}
 
 interface PairVerdict {
   readonly runtime: Version;
   readonly agent: Version;
-  readonly verdict: Outcome;
-  readonly code: string | null;
-  readonly consequence: string;
-  readonly missing: readonly { readonly name: string; readonly feature: string }[];
-  readonly values: readonly string[];
+  /** As this node is, else as both runtimes are shipped. */
+  readonly total: Judged;
+  readonly each: readonly Judged[];
 }
 
-/** As the defaults are: what the configuration makes of it is not asked. */
-function verdictOf(runtime: Version, agent: Version): PairVerdict {
-  const found = compareProtocols(runtime, agent);
-  if (found === undefined) {
-    const consequence = 'a pre-release may be of either side of a step: the rule of the configuration decides';
-    return { runtime, agent, verdict: 'unknown', code: null, consequence, missing: [], values: [] };
-  }
-  const { code, missing, values } = found;
-  const verdict = code === null ? 'ok' : findingKind(code).severity;
-  return { runtime, agent, verdict, code, consequence: consequenceOf(found), missing, values };
+/** What is asked beside the two releases. */
+export interface Asked {
+  readonly known: Known;
+  /** What the node's configurations are; null where there are none. */
+  readonly node: Reads | null;
 }
 
-const words: Readonly<Record<Outcome, string>> = {
+const asShipped: Readonly<Record<Language, string>> = {
+  go: 'Go runtime as shipped for QEMU',
+  rust: 'Rust runtime as shipped',
+};
+
+function judged(by: string, runtime: Version, agent: Version, { readers, isSure }: Reads, known: Known): Judged {
+  const found = reach(runtime, agent, readers, isSure, known);
+  if (found === undefined) return { by, verdict: 'unknown', code: null, met: [] };
+  const code = codeOf(found.met);
+  return { by, code, met: found.met, verdict: code === null ? 'ok' : findingKind(code).severity };
+}
+
+/** As the defaults are: what the configuration of kata-check makes of it is not asked. */
+function verdictOf(runtime: Version, agent: Version, { known, node }: Asked): PairVerdict {
+  const languages: readonly Language[] = runtime.major < 3 ? ['go'] : ['go', 'rust'];
+  const stock = languages.map((language): Reader => {
+    const { major, minor, patch } = runtime;
+    return { languages: [language], settings: stockSettings(language, `${major}.${minor}.${patch}`) };
+  });
+  const shipped = stock.map((reader, index) => {
+    const reads = { readers: [reader], isSure: true };
+    return judged(asShipped[languages[index] as Language], runtime, agent, reads, known);
+  });
+  const own = node === null ? null : judged('this node', runtime, agent, node, known);
+  const total = own ?? judged('', runtime, agent, { readers: stock, isSure: false }, known);
+  return { runtime, agent, total, each: own === null ? shipped : [...shipped, own] };
+}
+
+const words: Readonly<Record<Judged['verdict'], string>> = {
   ok: 'go ahead',
   info: 'a note',
   warn: 'a warning',
@@ -100,17 +132,66 @@ const words: Readonly<Record<Outcome, string>> = {
   unknown: 'not decided',
 };
 
-function verdictLines({ runtime, agent, verdict, code, consequence }: PairVerdict): string[] {
-  const head = `runtime ${runtime.text}, agent ${agent.text}: ${words[verdict]}${code === null ? '' : `  [${code}]`}`;
-  return verdict === 'ok' ? [head] : [head, ...wrapped(consequence, '  ', 2)];
+function judgedText({ verdict, code }: Judged): string {
+  return `${words[verdict]}${code === null ? '' : `  [${code}]`}`;
+}
+
+/** In the words of the finding. */
+function consequence({ verdict, met }: Judged): string {
+  if (verdict === 'unknown')
+    return 'a build behind the last release that is known: the rule of the configuration decides';
+  const counted = countedOf(met);
+  const proof = counted.filter(({ weight }) => weight === 'block');
+  return counted.length === 0 ? 'nothing: they fit' : consequenceOf(proof.length === 0 ? counted : proof);
+}
+
+function verdictLines({ runtime, agent, total, each }: PairVerdict): string[] {
+  return [
+    `runtime ${runtime.text}, agent ${agent.text}: ${judgedText(total)}`,
+    ...(total.verdict === 'ok' ? [] : wrapped(consequence(total), '  ', 2)),
+    ...each.map((one) => `  ${one.by}: ${judgedText(one)}`),
+  ];
+}
+
+const outcomes: Readonly<Record<Outcome, string>> = {
+  always: 'always',
+  on: 'switched on',
+  most: 'nearly every node has such pods',
+  few: 'only some pods',
+  hand: 'only by hand',
+  off: 'switched off',
+  unknown: 'not known',
+};
+
+/** Each row that the pair meets with any of those who judge: what fails, when, what each makes of it, and where it was read. */
+function rowLines({ each }: PairVerdict): string[] {
+  const rows = new Map(each.flatMap(({ met }) => met).map((one) => [one.row.id, one]));
+  return [...rows.values()].flatMap((first) => [
+    '',
+    ...wrapped(`${namedRow(first.row)}: ${failureOf(first)}`, '  ', 4),
+    ...reasonsOf({ ...first, decisions: [], isDoubtful: false }).flatMap((line) => wrapped(line, '    ', 6)),
+    ...(first.row.error === undefined ? [] : wrapped(first.row.error, '    ', 6)),
+    ...each.flatMap(({ by, met }) => {
+      const one = met.find(({ row }) => row.id === first.row.id);
+      if (one === undefined) return [];
+      const deciding = one.decisions.map(decisionText).join(', ');
+      const isElsewhere = one.outcome === 'off' && deciding === '';
+      const outcome = isElsewhere ? 'not on this architecture' : outcomes[one.outcome];
+      return wrapped(`${by}: ${outcome}${deciding === '' ? '' : `: ${deciding}`}`, '    ', 6);
+    }),
+    `    ${sourceLink(first.row.sources[0] ?? '')}`,
+  ]);
 }
 
 function named(version: Version): string {
   return `${version.text} (protocol ${protocolOf(version)})`;
 }
 
-/** Both versions must be covered by the history. Without `to`: what changed since `from`; without both, the whole history. */
-export function protocolText(from: Version | null, to: Version | null): string {
+/**
+ * Both versions must be covered by the history. Without `to`: what changed since `from`; without both, the whole history. With both, `from`
+ * is the runtime and `to` the agent of what is told row by row.
+ */
+export function protocolText(from: Version | null, to: Version | null, asked: Asked): string {
   if (from === null) return `${historyLines().join('\n')}\n`;
   const passed = stepsBetween(from, to);
   const isBack = to !== null && passed.length > 0 && compareVersions(from, to) > 0;
@@ -120,7 +201,11 @@ export function protocolText(from: Version | null, to: Version | null): string {
     passed.length === 0
       ? ['Nothing changed.']
       : [...back, '', legend, '', `${'release'.padEnd(8)}protocol`, ...passed.flatMap(stepLines)];
-  const pairs = to === null ? [] : ['', ...verdictLines(verdictOf(from, to)), ...verdictLines(verdictOf(to, from))];
+  const pair = to === null ? null : verdictOf(from, to, asked);
+  const pairs =
+    to === null || pair === null
+      ? []
+      : ['', ...verdictLines(pair), ...rowLines(pair), '', ...verdictLines(verdictOf(to, from, asked))];
   return `${[head, ...table, ...pairs].join('\n')}\n`;
 }
 
@@ -128,8 +213,45 @@ function versionObject(version: Version | null): object | null {
   return version === null ? null : { version: version.text, protocol: protocolOf(version) };
 }
 
-export function protocolJson(from: Version | null, to: Version | null): string {
-  const pairs = from === null || to === null ? [] : [verdictOf(from, to), verdictOf(to, from)];
+function verdictObject({ runtime, agent, total, each }: PairVerdict): object {
+  const counted = countedOf(total.met);
+  const calls = counted.filter(({ row }) => row.kind === 'call');
+  const others = counted.filter(({ row }) => row.kind !== 'call');
+  return {
+    runtime: runtime.text,
+    agent: agent.text,
+    verdict: total.verdict,
+    code: total.code,
+    consequence: consequence(total),
+    missing: calls.map(({ row }) => ({ name: row.name, feature: row.when })),
+    values: others.map(({ row }) => namedRow(row)),
+    judged: each.map(({ by, verdict, code, met }) => ({ by, verdict, code, rows: met.map(rowObject) })),
+  };
+}
+
+function rowObject({ row, outcome, weight, decisions, annotation, isDoubtful }: Met): object {
+  const { id, kind, name, when, effect, pods = null, byHand = null, error = null } = row;
+  const sources = row.sources.map(sourceLink);
+  return {
+    id,
+    kind,
+    name,
+    when,
+    effect,
+    pods,
+    byHand,
+    error,
+    outcome,
+    weight,
+    decisions,
+    annotation,
+    isDoubtful,
+    sources,
+  };
+}
+
+export function protocolJson(from: Version | null, to: Version | null, asked: Asked): string {
+  const pairs = from === null || to === null ? [] : [verdictOf(from, to, asked), verdictOf(to, from, asked)];
   return document({
     schema,
     history: { first: firstRelease, last: lastMinor },
@@ -140,6 +262,6 @@ export function protocolJson(from: Version | null, to: Version | null): string {
       protocol,
       changes: changes.map((change) => ({ ...change, isBreak: isBreak(change) })),
     })),
-    verdicts: pairs.map((pair) => ({ ...pair, runtime: pair.runtime.text, agent: pair.agent.text })),
+    verdicts: pairs.map(verdictObject),
   });
 }

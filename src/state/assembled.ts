@@ -53,6 +53,8 @@ async function ofPackages(
     runtimes,
     images,
     ...configured(before),
+    reading: before.reading,
+    known: before.known,
     manager: request.transaction?.manager ?? null,
     commandLine: request.commandLine?.() ?? null,
     onlyChanges: request.transaction !== null,

@@ -9,6 +9,8 @@ import { type ConfiguredImage, type Installation, locateInstallation, usualImage
 import { installedPackages } from '../locate/packages.ts';
 import { type Program, runtimePrograms } from '../locate/programs.ts';
 import type { InstalledPackage } from '../locate/provides.ts';
+import { builtIn, type Known } from '../protocol/reach.ts';
+import type { Reading } from './node.ts';
 import type { Request } from './request.ts';
 import type { PackageChange } from './transaction.ts';
 
@@ -25,6 +27,10 @@ export interface Before {
   readonly isFresh: boolean;
   /** Owners of runtime programs and images, and what is installed of the packages that change. */
   readonly packages: readonly InstalledPackage[];
+  /** The protocol's tables. */
+  readonly known: Known;
+  /** What something reads of the node's configurations. */
+  readonly reading: Reading;
   /** For what is read out of packages, in milliseconds on the host's clock. */
   readonly payloadDeadline: number;
 }
@@ -50,7 +56,17 @@ export async function nodeBefore(
   const names = [...new Set([...listed, ...steps.map(({ name }) => name)])];
   const paths = [...installation.programs.map(({ path }) => path), ...images.flatMap((image) => image.names)];
   const packages = await installedPackages(host, root, [...new Set(paths)], names, deadline);
-  return { host, rooted, request, installation, images, isFresh, packages, payloadDeadline };
+  const reading = readingOf(installation);
+  return { host, rooted, request, installation, images, isFresh, packages, known: builtIn, reading, payloadDeadline };
+}
+
+/** What something reads. */
+export function readingOf({ configurations, programs, architecture }: Installation): Reading {
+  const found = new Set(programs.map(({ language }) => language));
+  const languages = (['go', 'rust'] as const).filter(
+    (language) => found.size === 0 || found.has(null) || found.has(language),
+  );
+  return { configurations: configurations.filter(({ maskedBy }) => maskedBy === null), languages, architecture };
 }
 
 function imagesOf(rooted: Host, request: Request, installation: Installation): Pick<Before, 'images' | 'isFresh'> {

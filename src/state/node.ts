@@ -7,6 +7,8 @@ import type { Builder } from '../locate/builders.ts';
 import type { Measured } from '../locate/measured.ts';
 import type { Unread } from '../locate/toml.ts';
 import type { Description } from '../protocol/descriptors.ts';
+import type { Known } from '../protocol/reach.ts';
+import type { Language, Settings } from '../protocol/settings.ts';
 import type { ImageFacts } from '../read/image.ts';
 import type { Version, VersionRange } from '../version.ts';
 
@@ -100,6 +102,15 @@ export interface Image {
   readonly rebuiltBy: string | null;
 }
 
+/** What is known of the node's configurations. */
+export interface Reading {
+  /** Those that something reads. */
+  readonly configurations: readonly { readonly settings: Settings; readonly readers: readonly Omit<User, 'path'>[] }[];
+  /** Of the runtimes that are installed; both where none is. */
+  readonly languages: readonly Language[];
+  readonly architecture: string | null;
+}
+
 export interface State {
   readonly runtimes: readonly Runtime[];
   readonly images: readonly Image[];
@@ -116,6 +127,9 @@ export interface State {
   readonly changing: { readonly kata: readonly string[]; readonly others: number } | null;
   /** What runs now; null where that cannot be told, as below another root. */
   readonly sandboxes: { readonly running: number; readonly ids: readonly string[] } | null;
+  readonly reading: Reading;
+  /** The protocol's tables. */
+  readonly known: Known;
   /** Measured images, as configured and as they are. */
   readonly measured: readonly Measured[];
 }
@@ -132,6 +146,9 @@ export const nothing: State = {
   changing: null,
   sandboxes: null,
   measured: [],
+  reading: { configurations: [], languages: [], architecture: null },
+  // Nothing is asked of the tables, and they are not loaded for it.
+  known: { rows: [], lastMinors: new Map() },
 };
 
 /** The image has the root hash that it must have. */

@@ -12,7 +12,8 @@ import { parseVersion } from '../version.ts';
 import { type Before, programsOf } from './before.ts';
 import type { Incoming } from './incoming.ts';
 import { fits, type Image, isNew, type Runtime } from './node.ts';
-import { requirementOf } from './requirement.ts';
+import { readsOf } from './reading.ts';
+import { type RequirementSources, requirementOf } from './requirement.ts';
 
 /** `removed`: names of packages; `images`: as they will be. Throws Io, LimitExceeded. */
 export async function runtimesAfter(
@@ -41,7 +42,13 @@ export async function runtimesAfter(
       versionDoubt: null,
       description: null,
       replaces: null,
-      ...requirementOf({ option: requires, declared: undefined, version: parseVersion(to), versionText: to, settings }),
+      ...requirementOf({
+        option: requires,
+        declared: undefined,
+        version: parseVersion(to),
+        versionText: to,
+        ...tablesFor(before, { prefix: null, language: null }),
+      }),
     });
   }
   const replaced = new Set(incoming.filter(({ isRuntime }) => isRuntime).map(({ name }) => name));
@@ -83,14 +90,17 @@ function incomingRuntime(
   const installed = before.packages.find((known) => known.name === name);
   const brought = programsOf(before).filter(({ path }) => paths?.has(path));
   const languages = new Set<Language | null>(brought.map(({ language }) => language));
+  const place = {
+    prefix: brought[0]?.prefix ?? null,
+    language: languages.size === 1 ? (brought[0]?.language ?? null) : null,
+  };
   return {
     name,
     versionText,
     version,
     isIncoming: true,
     source: change.archive ?? name,
-    prefix: brought[0]?.prefix ?? null,
-    language: languages.size === 1 ? (brought[0]?.language ?? null) : null,
+    ...place,
     versionSource: versionText === null ? null : `package ${name}`,
     versionDoubt: null,
     description,
@@ -98,18 +108,16 @@ function incomingRuntime(
     ...requirementOf({
       option: before.request.requires,
       declared: requires === null ? undefined : { text: requires, from: statedBy },
-      // A package that is not at hand is taken to declare a range if the one before did.
-      isUnread: declared === null && (change.archive !== null || (installed?.agentRequires ?? null) !== null),
       version,
       versionText,
-      settings: before.request.settings,
+      ...tablesFor(before, place),
     }),
   };
 }
 
 /** Programs that read the same configurations and are of the same version are one: the first speaks for them. */
 async function installedRuntimes(before: Before, isAsked: boolean): Promise<Runtime[]> {
-  const { settings, requires } = before.request;
+  const { requires } = before.request;
   const runtimes: Runtime[] = [];
   for (const program of before.installation.programs) {
     const { path, prefix, language } = program;
@@ -140,11 +148,19 @@ async function installedRuntimes(before: Before, isAsked: boolean): Promise<Runt
         declared: declared === null ? undefined : { text: declared, from: `declared by ${owner?.name ?? path}` },
         version,
         versionText,
-        settings,
+        ...tablesFor(before, program),
       }),
     });
   }
   return runtimes;
+}
+
+/** What the requirement of a runtime at this place is made of, beside what is declared for it. */
+function tablesFor(
+  { request, known, reading }: Before,
+  place: Pick<Runtime, 'prefix' | 'language'>,
+): Pick<RequirementSources, 'settings' | 'known' | 'reads'> {
+  return { settings: request.settings, known, reads: readsOf(reading, place, null) };
 }
 
 /** Of the time that is left, for what programs themselves say: the verdict does not depend on it. */
@@ -200,6 +216,12 @@ function unknownRuntime(before: Before): Runtime {
     versionDoubt: null,
     description: null,
     replaces: null,
-    ...requirementOf({ option: requires, declared: undefined, version: undefined, versionText: null, settings }),
+    ...requirementOf({
+      option: requires,
+      declared: undefined,
+      version: undefined,
+      versionText: null,
+      ...tablesFor(before, { prefix: null, language: null }),
+    }),
   };
 }

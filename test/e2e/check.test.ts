@@ -60,15 +60,18 @@ for (const form of forms) {
   }
 
   test(
-    `${form.name}: missing calls are named with what makes them, and the report names the history`,
+    `${form.name}: what the agent does not have is named with who makes it, and the report names the history`,
     () => {
       const { stdout } = kataCheck(form, ['--root', sampleNode, '--to', '1.1.0']);
-      assert.match(stdout, /incoming .* agent >=1\.1\.0 <1\.6\.0 \(protocol\s+history\)\n/);
-      assert.match(stdout, /missing +PauseContainer +called for pausing containers\n/);
-      assert.match(stdout, /effect {6}Calls the agent does not have: PauseContainer, ResumeContainer\.\n/);
+      assert.match(stdout, /incoming .* agent >=1\.1\.0 <2\.0\.0 \(protocol\s+history\)\n/);
+      assert.match(stdout, /missing +PauseContainer +called when a container is paused:\s+docker pause/);
+      assert.match(
+        stdout,
+        /effect {6}Pods do not start: ephemeral; an error is the answer when a\s+container is paused/,
+      );
       const json = kataCheck(form, ['--root', sampleNode, '--to', '1.1.0', '--json']);
       const { requirement } = JSON.parse(json.stdout) as { requirement: object };
-      assert.equal(requirement, { range: '>=1.1.0 <1.6.0', source: 'protocol history' });
+      assert.equal(requirement, { range: '>=1.1.0 <2.0.0', source: 'protocol history' });
       const beyond = kataCheck(form, ['--root', sampleNode, '--to', '4.2.0']);
       assert.match(beyond.stdout, /\(rule minor:\s+the protocol history ends at 4\.1\)/);
     },

@@ -4,7 +4,9 @@ import { Io, LimitExceeded, NotFound } from '../../src/errors.ts';
 import { lastPath, lastStop, recordStop, resolveStop } from '../../src/hooks/record.ts';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
+import { builtIn } from '../../src/protocol/reach.ts';
 import { temporaryFolder } from '../images.ts';
+import { usualReading } from '../states.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('the record of a stopped run');
@@ -45,6 +47,8 @@ const report: Report = {
     changing: null,
     sandboxes: null,
     measured: [],
+    reading: usualReading,
+    known: builtIn,
   },
 };
 

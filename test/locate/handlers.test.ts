@@ -367,7 +367,12 @@ test(
       [containerd]: `imports = ["conf.d/${'*a'.repeat(20_000)}"]\n`,
       [`/etc/containerd/conf.d/${'a'.repeat(250)}`]: '',
     };
-    assert.equal(namedConfigurations(node(tree), programs), { configurations: [], programs: [], unread: [] });
+    assert.equal(namedConfigurations(node(tree), programs), {
+      configurations: [],
+      programs: [],
+      unread: [],
+      snapshotters: [],
+    });
   },
   { timeout: 5 },
 );

@@ -13,21 +13,23 @@ function draw(...args: readonly string[]): { readonly status: number | null; rea
   return spawnSync(process.execPath, argv, { cwd: top, encoding: 'utf8' });
 }
 
-test('a field with its reason for each of 40 x 40 pairs, in the colour of its finding', () => {
+test('a field with its reason for each of 40 x 40 pairs, and another one for Rust, in the colour of its finding', () => {
   const file = join(temporaryFolder(), 'matrix.svg');
   assert.equal([draw(file).status], [0]);
   const picture = readFileSync(file, 'utf8');
-  assert.is(picture.match(/<g class="pair">/g)?.length, 1600);
+  // 20 of the 40 runtimes are of 3.0 or later.
+  assert.is(picture.match(/<g class="pair">/g)?.length, 1600 + 20 * 40);
   const fillOf = (title: string): string | undefined =>
     new RegExp(`<title>${title}[^<]*</title><rect [^>]*fill="(#[0-9a-f]{6})"`).exec(picture)?.[1];
   const fills = [
-    fillOf('runtime 1.0.0, agent 1.1.0: go ahead'),
-    fillOf('runtime 3.12.0, agent 3.29.0: KC107: .*driver 9p'),
-    fillOf('runtime 1.1.0, agent 1.0.0: KC103: .*PauseContainer'),
-    fillOf('runtime 2.0.0, agent 1.12.0: KC102: gRPC to ttRPC'),
+    fillOf('Go runtime 3.13.0, agent 3.12.0: go ahead'),
+    fillOf('Go runtime 3.3.0, agent 3.2.0: KC107: pods with the annotation .*SetPolicy'),
+    fillOf('Go runtime 1.1.0, agent 1.0.0: KC103: .*PauseContainer'),
+    fillOf('Go runtime 2.0.0, agent 1.12.0: KC102: pods do not start: ttRPC'),
   ];
   assert.is(new Set(fills).size, 4);
   assert.not.ok(fills.includes(undefined));
+  assert.is(fillOf('Rust runtime 3.8.0, agent 3.2.0'), fillOf('Go runtime 2.0.0, agent 1.12.0'));
 });
 
 test('without a file it says how to use it', () => {

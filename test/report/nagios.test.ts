@@ -25,9 +25,9 @@ const rows: readonly [rule: string, report: Report, isProven: boolean, status: n
     0,
     /^KATA OK - no runtime of Kata .* \| pairs=0;;;0 blocked=0;;;0 warned=0;;;0\n$/,
   ],
-  ['a mismatch is CRITICAL', pair('3.12.0'), true, 2, /^KATA CRITICAL - \[KC103\] .*\.img \| pairs=1;;;0 blocked=1/],
-  ['one that only warns is WARNING', pair('3.12.0', { mode: 'warn' }), true, 1, /^KATA WARNING - \[KC103\] .*warned=1/],
-  ['what blocks as it could not be determined is UNKNOWN', pair('3.12.0'), false, 3, /^KATA UNKNOWN - /],
+  ['a mismatch is CRITICAL', pair('3.1.0'), true, 2, /^KATA CRITICAL - \[KC103\] .*\.img \| pairs=1;;;0 blocked=1/],
+  ['one that only warns is WARNING', pair('3.1.0', { mode: 'warn' }), true, 1, /^KATA WARNING - \[KC103\] .*warned=1/],
+  ['what blocks as it could not be determined is UNKNOWN', pair('3.1.0'), false, 3, /^KATA UNKNOWN - /],
 ];
 for (const [rule, report, isProven, status, text] of rows) {
   test(rule, () => {

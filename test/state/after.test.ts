@@ -23,7 +23,7 @@ import {
   type Row,
   remove,
   runtime35,
-  since33,
+  since32,
   unopened,
   unpack,
   usrConfig,
@@ -43,7 +43,7 @@ const rows: readonly Row[] = [
     'the image alone: against the runtime that stays',
     () => ({ root: usual(), changes: [unpack(image35())] }),
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states 3.5.0`,
     ],
   ],
@@ -59,7 +59,7 @@ const rows: readonly Row[] = [
     'an image without the field is read out of the package; what is installed does not speak for it',
     () => ({ root: usual(), changes: [unpack({ ...image35({}), files: { [imagePath]: guest('3.5.0') } })] }),
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `+ ${imagePath} 3.5.0 read out of kata-containers-image 3.5.0-1`,
     ],
   ],
@@ -67,14 +67,14 @@ const rows: readonly Row[] = [
     'a stated version wins over what is in the package',
     () => ({ root: usual(), changes: [unpack({ ...image35(), files: { [imagePath]: guest('9.9.9') } })] }),
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states 3.5.0`,
     ],
   ],
   [
     'a package that brings the image no more',
     () => ({ root: usual(), changes: [unpack(image35({}))] }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `- ${imagePath} 3.4.0 by kata-containers-image`],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `- ${imagePath} 3.4.0 by kata-containers-image`],
   ],
   [
     'a first installation of both, where nothing is there and nothing names an image',
@@ -114,7 +114,7 @@ const rows: readonly Row[] = [
     'a reinstalled runtime stays, for an image that comes with it',
     () => ({ root: usual(), changes: [unopened('kata-runtime', '3.4.0-1', '3.4.0-1'), unpack(image35())] }),
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states 3.5.0`,
     ],
   ],
@@ -128,7 +128,7 @@ const rows: readonly Row[] = [
   [
     'the image goes: the runtime that stays is asked',
     () => ({ root: usual(), changes: [remove('kata-containers-image')] }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `- ${imagePath} 3.4.0 by kata-containers-image`],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `- ${imagePath} 3.4.0 by kata-containers-image`],
   ],
   ['the runtime goes', () => ({ root: usual(), changes: [remove('kata-runtime')] }), [`= ${imagePath} 3.4.0`]],
   [
@@ -150,7 +150,7 @@ const rows: readonly Row[] = [
       const deb: Deb = { ...image35(), name: 'acme-guest', files: { [imagePath]: 'x' } };
       return { root: usual(), changes: [remove('kata-containers-image'), unpack(deb, null)] };
     },
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `+ ${imagePath} 3.4.0 acme-guest 3.5.0-1 states 3.5.0`],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `+ ${imagePath} 3.4.0 acme-guest 3.5.0-1 states 3.5.0`],
   ],
   ['something else goes', () => ({ root: usual(), changes: [remove('vim', '9.0')] }), []],
 ];

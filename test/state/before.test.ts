@@ -20,7 +20,7 @@ import {
   programs,
   type Row,
   runtimePackage,
-  since33,
+  since32,
   usrConfig,
   usrTree,
   usual,
@@ -32,7 +32,7 @@ const rows: readonly Row[] = [
   [
     'by hand: what is installed',
     () => ({ root: usual() }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `= ${imagePath} 3.4.0`],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `= ${imagePath} 3.4.0`],
   ],
   [
     'by hand: what the installed runtime declares',
@@ -42,7 +42,7 @@ const rows: readonly Row[] = [
   [
     'by hand: --to takes the place of all that is installed',
     () => ({ root: usual(), to: '4.0.0' }),
-    ['+ kata-runtime 4.0.0 needs >=3.29.0, below null', `= ${imagePath} 3.4.0`],
+    ['+ kata-runtime 4.0.0 needs >=3.2.0, below null', `= ${imagePath} 3.4.0`],
   ],
   [
     'by hand: --requires wins',
@@ -58,7 +58,7 @@ const rows: readonly Row[] = [
   [
     'by hand: a program and no image',
     () => ({ root: node([runtimePackage], { [program]: '' }) }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`],
+    ['= kata-runtime 3.4.0-1 needs >=2.0.0, below /usr'],
     [/^\/usr\/bin\/kata-runtime: no configuration was found that this runtime reads$/],
   ],
   [
@@ -72,7 +72,7 @@ const rows: readonly Row[] = [
       root: node([runtimePackage], { ...usrTree(), '/srv/a.img': guest('1.0.0') }),
       images: ['/srv/a.img', '/srv/none.img'],
     }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, '= /srv/a.img 1.0.0', '= /srv/none.img not-found'],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, '= /srv/a.img 1.0.0', '= /srv/none.img not-found'],
   ],
   [
     "by hand: an image of kata-check's own configuration beside those of Kata's",
@@ -80,7 +80,7 @@ const rows: readonly Row[] = [
       root: node([runtimePackage], { ...usrTree(), '/srv/a.img': guest('1.0.0') }),
       config: '[images]\npath[] = /srv/a.img\n',
     }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `= ${imagePath} 3.4.0`, '= /srv/a.img 1.0.0'],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `= ${imagePath} 3.4.0`, '= /srv/a.img 1.0.0'],
   ],
 ];
 

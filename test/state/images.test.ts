@@ -11,7 +11,7 @@ import {
   program,
   type Row,
   runtimePackage,
-  since33,
+  since32,
   usrConfig,
   usrTree,
 } from './roots.ts';
@@ -22,27 +22,27 @@ const rows: readonly Row[] = [
   [
     'an image that is a link to itself is a problem of the image, not of the check',
     () => ({ root: node([runtimePackage], { ...usrTree(), [imagePath]: { link: 'kata-containers.img' } }) }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `= ${imagePath} limit-exceeded`],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `= ${imagePath} limit-exceeded`],
   ],
   [
     'so is a name that no file can have',
     () => ({ root: node([runtimePackage], { ...usrTree(), [usrConfig]: naming(`/${'n'.repeat(5000)}`) }) }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `= /${'n'.repeat(5000)} limit-exceeded`],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `= /${'n'.repeat(5000)} limit-exceeded`],
   ],
   [
     'and one with a zero byte',
     () => ({ root: node([runtimePackage], { ...usrTree(), [usrConfig]: naming('/srv/a\u0000b') }) }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, '= /srv/a\u0000b io'],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, '= /srv/a\u0000b io'],
   ],
   [
     'a file that is no image',
     () => ({ root: node([runtimePackage], { ...usrTree(), [imagePath]: 'text' }) }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `= ${imagePath} unsupported`],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `= ${imagePath} unsupported`],
   ],
   [
     'a broken configuration of Kata is told with its place',
     () => ({ root: node([runtimePackage], { [program]: '', [usrConfig]: '[hypervisor.qemu]\nimage = "/x\n' }) }),
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`],
+    ['= kata-runtime 3.4.0-1 needs >=2.0.0, below /usr'],
     [/configuration\.toml, line 2, column \d+: /],
   ],
 ];

@@ -23,7 +23,7 @@ import {
   type Row,
   runtime35,
   runtimePackage,
-  since33,
+  since32,
   unfetched,
   unopened,
   unpack,
@@ -47,7 +47,7 @@ const rows: readonly Row[] = [
   [
     'by its version, where nothing is told',
     () => ({ root: usual(), changes: [unfetched('kata-runtime')] }),
-    [`+ kata-runtime 3.5.0-1 needs ${since33}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
+    [`+ kata-runtime 3.5.0-1 needs ${since32}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
   ],
   [
     'but the history is not its word where the one before had a word of its own',
@@ -55,7 +55,7 @@ const rows: readonly Row[] = [
       root: node([{ ...runtimePackage, fields: declares }, imagePackage], usrTree()),
       changes: [unfetched('kata-runtime')],
     }),
-    ['+ kata-runtime 3.5.0-1 needs >=3.5.0-0 <3.6.0-0, below /usr, replaces 3.4.0-1', `= ${imagePath} 3.4.0`],
+    ['+ kata-runtime 3.5.0-1 needs >=3.2.0, below /usr, replaces 3.4.0-1', `= ${imagePath} 3.4.0`],
   ],
   [
     'an image that is not at hand: by what the package manager tells',
@@ -64,7 +64,7 @@ const rows: readonly Row[] = [
       changes: [{ ...unfetched('kata-containers-image'), declared: { agentRequires: null, agentVersion: '3.5.0' } }],
     }),
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states 3.5.0`,
     ],
   ],
@@ -72,7 +72,7 @@ const rows: readonly Row[] = [
     'and not known where nothing is told',
     () => ({ root: usual(), changes: [unfetched('kata-containers-image')] }),
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states null: the package is not at hand before it is installed`,
     ],
   ],
@@ -88,7 +88,7 @@ const rows: readonly Row[] = [
       return { root: node([runtimePackage], usrTree()), changes: [change] };
     },
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `+ ${imagePath} 3.4.0 kata-acme 3.5.0-1 states null: dpkg-deb failed`,
     ],
     [/^the payload of the incoming package cannot be read: /],
@@ -97,7 +97,7 @@ const rows: readonly Row[] = [
   [
     'a runtime without the field: the history',
     () => ({ root: usual(), changes: [unpack(runtime35())] }),
-    [`+ kata-runtime 3.5.0-1 needs ${since33}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
+    [`+ kata-runtime 3.5.0-1 needs ${since32}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
   ],
   [
     'one package that is both',
@@ -107,19 +107,19 @@ const rows: readonly Row[] = [
       return { root: node([both], usrTree()), changes: [unpack(deb)] };
     },
     [
-      `+ kata-containers 3.5.0-1 needs ${since33}, below /usr, replaces 3.4.0-1`,
+      `+ kata-containers 3.5.0-1 needs ${since32}, below /usr, replaces 3.4.0-1`,
       `+ ${imagePath} 3.4.0 kata-containers 3.5.0-1 states 3.5.0`,
     ],
   ],
   [
     'a downgrade is a change as any other',
     () => ({ root: usual(), changes: [unpack({ ...runtime35(), version: '3.3.0-1' })] }),
-    ['+ kata-runtime 3.3.0-1 needs >=3.3.0, below /usr, replaces 3.4.0-1', `= ${imagePath} 3.4.0`],
+    ['+ kata-runtime 3.3.0-1 needs >=3.2.0, below /usr, replaces 3.4.0-1', `= ${imagePath} 3.4.0`],
   ],
   [
     'an epoch and a pre-release',
     () => ({ root: usual(), changes: [unpack({ ...runtime35(), version: '1:3.5.0~rc1-1' })] }),
-    [`+ kata-runtime 1:3.5.0~rc1-1 needs ${since33}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
+    [`+ kata-runtime 1:3.5.0~rc1-1 needs ${since32}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
   ],
   [
     'a version of no known form needs nothing that is known',
@@ -139,7 +139,7 @@ const rows: readonly Row[] = [
   [
     'the archive cannot be read: its name and version are known all the same',
     () => ({ root: usual(), changes: [unopened('kata-runtime', '3.4.0-1', '3.5.0-1')] }),
-    ['+ kata-runtime 3.5.0-1 needs >=3.5.0-0 <3.6.0-0, below /usr, replaces 3.4.0-1', `= ${imagePath} 3.4.0`],
+    ['+ kata-runtime 3.5.0-1 needs >=3.2.0, below /usr, replaces 3.4.0-1', `= ${imagePath} 3.4.0`],
     [/^the incoming package cannot be read: .*none\/kata-runtime\.deb/],
   ],
   [
@@ -175,7 +175,7 @@ const rows: readonly Row[] = [
         changes: [unpack({ ...runtime35(), name: 'acme-sandbox' })],
       };
     },
-    [`+ acme-sandbox 3.5.0-1 needs ${since33}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
+    [`+ acme-sandbox 3.5.0-1 needs ${since32}, below /usr, replaces 3.4.0-1`, `= ${imagePath} 3.4.0`],
   ],
   [
     'one that owns a configured image is the image',
@@ -183,7 +183,7 @@ const rows: readonly Row[] = [
       const acme: Installed = { name: 'acme-guest', version: '3.4.0-1', owns: [imagePath] };
       return { root: node([runtimePackage, acme], usrTree()), changes: [unpack({ ...image35(), name: 'acme-guest' })] };
     },
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `+ ${imagePath} 3.4.0 acme-guest 3.5.0-1 states 3.5.0`],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `+ ${imagePath} 3.4.0 acme-guest 3.5.0-1 states 3.5.0`],
   ],
   [
     'so is one that owns what a configured link leads to',
@@ -193,7 +193,7 @@ const rows: readonly Row[] = [
       const tree: Tree = { ...usrTree(), [imagePath]: { link: 'kata-containers-3.4.0.img' }, [target]: guest('3.4.0') };
       return { root: node([runtimePackage, acme], tree), changes: [unpack({ ...image35(), name: 'acme-guest' })] };
     },
-    [`= kata-runtime 3.4.0-1 needs ${since33}, below /usr`, `+ ${imagePath} 3.4.0 acme-guest 3.5.0-1 states 3.5.0`],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, `+ ${imagePath} 3.4.0 acme-guest 3.5.0-1 states 3.5.0`],
   ],
   [
     'a new package that declares is the runtime',
@@ -228,7 +228,7 @@ const rows: readonly Row[] = [
       changes: [unpack({ name: 'acme-sandbox', version: '3.5.0-1' }, null)],
       config: '[packages]\nruntime[] = acme-sandbox\n',
     }),
-    [`+ acme-sandbox 3.5.0-1 needs ${since33}, below null`, `= ${imagePath} 3.4.0`],
+    [`+ acme-sandbox 3.5.0-1 needs ${since32}, below null`, `= ${imagePath} 3.4.0`],
   ],
   [
     'an image package counts only for the images that it owns or brings',
@@ -241,7 +241,7 @@ const rows: readonly Row[] = [
       return { root: node([runtimePackage, imagePackage], tree), changes: [unpack(image35())] };
     },
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states 3.5.0`,
       '= /srv/custom.img 1.0.0',
     ],
@@ -258,7 +258,7 @@ const rows: readonly Row[] = [
       return { root: node([runtimePackage], tree), changes: [unpack(deb, null)] };
     },
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `= ${imagePath} 3.4.0`,
       '+ /srv/custom.img 1.0.0 kata-containers-image 3.5.0-1 states 3.5.0',
     ],
@@ -269,7 +269,7 @@ const rows: readonly Row[] = [
       root: node([imagePackage], { [usrConfig]: naming(imagePath), [imagePath]: guest('3.4.0') }),
       changes: [unpack({ ...runtime35(), files: { [optProgram]: 'x' } }, null)],
     }),
-    [`+ kata-runtime 3.5.0-1 needs ${since33}, below /opt/kata`, `= ${imagePath} 3.4.0`],
+    [`+ kata-runtime 3.5.0-1 needs >=2.0.0, below /opt/kata`, `= ${imagePath} 3.4.0`],
   ],
   [
     'a removed package with its configuration left is not installed',

@@ -11,7 +11,7 @@ import {
   node,
   program,
   type Row,
-  since33,
+  since32,
   unpack,
   usrConfig,
 } from './roots.ts';
@@ -30,7 +30,7 @@ const nodeWith = (image: string): string =>
   node([installed], { [program]: '', [usrConfig]: naming(image), [image]: guest('3.4.0') });
 
 const stays = (image: string): readonly string[] => [
-  `+ kata-containers 3.5.0-1 needs ${since33}, below /usr, replaces 3.4.0-1`,
+  `+ kata-containers 3.5.0-1 needs ${since32}, below /usr, replaces 3.4.0-1`,
   `= ${image} 3.4.0`,
 ];
 const rebuilt = (image: string, by = 'kata-containers 3.5.0-1'): readonly string[] => [

@@ -168,7 +168,7 @@ export function unfetched(name: string): PackageChange {
 }
 
 /** What the protocol's history says of every runtime from 3.3 to 3.12. */
-export const since33 = '>=3.3.0';
+export const since32 = '>=3.2.0';
 
 export const runtime35 = (fields: Readonly<Record<string, string>> = {}): Deb => ({
   name: 'kata-runtime',

@@ -30,7 +30,7 @@ import {
   runtimePackage,
   rustConfig,
   rustProgram,
-  since33,
+  since32,
   unpack,
   usrTree,
 } from './roots.ts';
@@ -57,7 +57,7 @@ const rows: readonly Row[] = [
       return { root: node([runtimePackage, imagePackage], tree), changes: [unpack(image35())] };
     },
     [
-      `= kata-runtime 3.4.0-1 needs ${since33}, below /usr`,
+      `= kata-runtime 3.4.0-1 needs ${since32}, below /usr`,
       `= ${optProgram} null needs its version is not known, below /opt/kata`,
       `+ ${imagePath} 3.4.0 kata-containers-image 3.5.0-1 states 3.5.0`,
       `= ${optImage} 4.0.0`,

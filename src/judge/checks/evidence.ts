@@ -5,12 +5,14 @@
  * What --requires, a package or the configuration declares wins over it, as over the table.
  */
 
-import { type Comparison, compareProtocols } from '../../protocol/compare.ts';
 import { compareDescriptions, type Evidence } from '../../protocol/evidence.ts';
-import { type Image, isJudged, type Runtime } from '../../state/node.ts';
+import { codeOf, countedOf, type Met, reach, reachOfCalls } from '../../protocol/reach.ts';
+import { consequenceOf } from '../../protocol/words.ts';
+import { type Image, isJudged, type Runtime, type State } from '../../state/node.ts';
+import { readsOf } from '../../state/reading.ts';
 import type { Code, Finding } from '../findings.ts';
 import type { Policy } from '../policy.ts';
-import { imageFact, runtimeFact } from '../wording.ts';
+import { imageFact, metFact, runtimeFact } from '../wording.ts';
 import { type Check, finding, usualRemedy } from './check.ts';
 
 /** Null where one of the two says nothing. */
@@ -25,13 +27,12 @@ export function isRefuted(runtime: Runtime, image: Image): boolean {
   return evidence !== null && evidence.missing?.length === 0 && evidence.breaks.length === 0;
 }
 
-/** In agent.proto and in the runtime's code, but never called by it (kata_agent.go of 1.0.0 to 1.5.0). */
-const neverCalled = ['AddInterface', 'RemoveInterface'];
-
-/** What the table says of the two; undefined where it says nothing. */
-function byTable(runtime: Runtime, image: Image): Comparison | undefined {
+/** What the tables say of the two, by their versions. */
+function byTable({ reading, known }: State, runtime: Runtime, image: Image): readonly Met[] {
   const agent = image.incoming === null ? image.facts.agent?.version : image.incoming.version;
-  return runtime.version === undefined || agent === undefined ? undefined : compareProtocols(runtime.version, agent);
+  if (runtime.version === undefined || agent === undefined) return [];
+  const { readers, isSure } = readsOf(reading, runtime, image);
+  return reach(runtime.version, agent, readers, isSure, known)?.met ?? [];
 }
 
 export const evidenceChecks: readonly Check[] = [
@@ -41,7 +42,7 @@ export const evidenceChecks: readonly Check[] = [
       state.images.flatMap((image) =>
         state.runtimes
           .filter((runtime) => image.removedBy === null && isJudged(state, runtime, image) && isOpen(runtime))
-          .flatMap((runtime) => findingsOf(runtime, image, policy)),
+          .flatMap((runtime) => findingsOf(state, runtime, image, policy)),
       ),
   },
 ];
@@ -51,10 +52,10 @@ function isOpen({ requirement }: Runtime): boolean {
   return requirement === null || requirement.isRule || requirement.otherwise !== undefined;
 }
 
-function findingsOf(runtime: Runtime, image: Image, policy: Policy): Finding[] {
+function findingsOf(state: State, runtime: Runtime, image: Image, policy: Policy): Finding[] {
   const evidence = evidenceOf(runtime, image);
   if (evidence === null) return [];
-  const told = byTable(runtime, image);
+  const told = countedOf(byTable(state, runtime, image));
   const facts = [runtimeFact(runtime), imageFact(image)];
   const title = `the guest image does not fit the ${runtime.isIncoming ? 'incoming' : 'installed'} Kata runtime`;
   const make = (code: Code, more: Finding['facts'], consequence: string): Finding =>
@@ -68,7 +69,7 @@ function findingsOf(runtime: Runtime, image: Image, policy: Policy): Finding[] {
     });
   const found: Finding[] = [];
   const [first] = evidence.breaks;
-  if (first !== undefined && told?.code !== 'KC102') {
+  if (first !== undefined && !told.some(({ row, weight }) => weight === 'block' && row.kind !== 'call')) {
     const more = evidence.breaks.map(({ field, ...sides }) => ({
       label: 'differs',
       value: field,
@@ -76,12 +77,18 @@ function findingsOf(runtime: Runtime, image: Image, policy: Policy): Finding[] {
     }));
     found.push(make('KC102', more, `the two read the same bytes in different ways: ${first.field}`));
   }
-  const isTold = (name: string): boolean =>
-    neverCalled.includes(name) || told?.missing.some((call) => call.name === name) === true;
-  const missing = (evidence.missing ?? []).filter((name) => !isTold(name));
-  if (missing.length > 0) {
-    const more = missing.map((value) => ({ label: 'missing', value, from: 'the agent does not have it' }));
-    found.push(make('KC103', more, `calls the agent does not have: ${missing.slice(0, 6).join(', ')}`));
+  const missing = (evidence.missing ?? []).filter((name) => !told.some(({ row }) => row.name === name));
+  const { readers, isSure } = readsOf(state.reading, runtime, image);
+  const { met, unknown } = reachOfCalls(missing, runtime.version, readers, isSure, state.known);
+  const counted = countedOf(met);
+  const code = codeOf(met);
+  if (code !== null) {
+    const proof = counted.filter(({ weight }) => weight === 'block');
+    found.push(make(code, counted.map(metFact), consequenceOf(proof.length === 0 ? counted : proof)));
+  }
+  if (unknown.length > 0) {
+    const more = unknown.map((value) => ({ label: 'missing', value, from: 'the agent does not have it' }));
+    found.push(make('KC103', more, `calls the agent does not have: ${unknown.slice(0, 6).join(', ')}`));
   }
   return found;
 }

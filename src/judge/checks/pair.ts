@@ -1,15 +1,18 @@
 /**
  * A runtime and a guest image that are used together, both of known version: do they understand each other?
  *
- * What a package or the configuration declares wins over the protocol's history; the policy's rule decides where neither tells.
+ * What a package or the configuration declares wins over the protocol's tables; the policy's rule decides where neither tells.
  */
 
-import { type Comparison, compareProtocols, consequenceOf, whyNotCovered } from '../../protocol/compare.ts';
+import { betweenReleases, whyNotCovered } from '../../protocol/place.ts';
+import { codeOf, countedOf, type Known, type Met, type Reach, reach } from '../../protocol/reach.ts';
+import { consequenceOf } from '../../protocol/words.ts';
 import { conditionOf, type Image, isJudged, type Requirement, type Runtime, type State } from '../../state/node.ts';
+import { type Reads, readsOf } from '../../state/reading.ts';
 import { isInRange, type Version } from '../../version.ts';
-import type { Code, Finding } from '../findings.ts';
+import type { Code, Fact, Finding } from '../findings.ts';
 import type { Policy } from '../policy.ts';
-import { imageFact, missingFacts, remedyFor, runtimeFact } from '../wording.ts';
+import { imageFact, metFact, remedyFor, runtimeFact } from '../wording.ts';
 import { type Check, finding, usualRemedy } from './check.ts';
 import { isRefuted } from './evidence.ts';
 
@@ -19,6 +22,9 @@ interface Pair {
   readonly image: Image;
   readonly agent: Version;
   readonly manager: State['manager'];
+  readonly known: Known;
+  /** The configurations that are read with this image. */
+  readonly reads: Reads;
 }
 
 /** A check of each pair of which both versions, and a requirement, are known. */
@@ -32,7 +38,9 @@ function pairCheck(codes: readonly Code[], examine: (pair: Pair, policy: Policy)
         return state.runtimes.flatMap((runtime) => {
           const { requirement } = runtime;
           if (requirement === null || !isJudged(state, runtime, image)) return [];
-          return examine({ runtime, requirement, image, agent: condition.agent, manager: state.manager }, policy) ?? [];
+          const { manager, known, reading } = state;
+          const reads = readsOf(reading, runtime, image);
+          return examine({ runtime, requirement, image, agent: condition.agent, manager, known, reads }, policy) ?? [];
         });
       }),
   };
@@ -42,7 +50,7 @@ const withoutRequirement: Check = {
   codes: ['KC204'],
   examine: (state, policy) =>
     state.runtimes
-      .filter(({ requirement }) => requirement === null)
+      .filter(({ requirementProblem }) => requirementProblem !== null)
       .filter((runtime) => state.images.some((image) => isJudged(state, runtime, image)))
       .map((runtime) =>
         finding('KC204', policy, {
@@ -56,25 +64,46 @@ const withoutRequirement: Check = {
 
 const byProtocol = pairCheck(['KC102', 'KC103', 'KC107'], (pair, policy) => {
   const { runtime, image } = pair;
-  const compared = comparisonOf(pair);
-  if (compared === undefined || compared.code === null) return null;
+  const met = reachOf(pair)?.met ?? [];
+  const counted = countedOf(met);
+  const code = codeOf(met);
+  if (code === null) return null;
+  const proof = counted.filter(({ weight }) => weight === 'block');
   const parts = {
-    facts: [runtimeFact(runtime), imageFact(image), ...missingFacts(compared)],
-    consequence: consequenceOf(compared),
+    facts: [runtimeFact(runtime), imageFact(image), ...counted.map(metFact), ...doubtFacts(pair, counted)],
+    consequence: consequenceOf(proof.length === 0 ? counted : proof),
     affects: [image.facts.path],
-    missing: compared.breaks.length > 0 ? [] : compared.missing.map(({ name }) => name),
-    remedy: remedyFor(runtime, image, pair.manager, compared),
+    missing: counted.filter(({ row }) => row.kind === 'call').map(({ row }) => row.name),
+    remedy: remedyFor(runtime, image, pair.manager, counted),
   };
-  // The history knows releases; what was built may be another thing, and the programs say that it is.
-  if (compared.missing.length > 0 && compared.breaks.length === 0 && isRefuted(runtime, image)) {
+  // The tables know releases; what was built may be another thing, and the programs say that it is.
+  if (code === 'KC103' && proof.some(({ row }) => row.kind === 'call') && isRefuted(runtime, image)) {
     const consequence = `${parts.consequence}, by their releases; but both programs themselves say that every call is there`;
-    return finding(compared.code, policy, { ...parts, consequence }, 'warn');
+    return finding(code, policy, { ...parts, consequence }, 'warn');
   }
-  return finding(compared.code, policy, {
+  return finding(code, policy, {
     ...parts,
-    ...(compared.code === 'KC107' ? {} : { title: unfitTitle(runtime) }),
+    ...(code === 'KC107' ? {} : { title: unfitTitle(runtime) }),
   });
 });
+
+/** Why something that would keep pods from starting is only a warning. */
+function doubtFacts({ runtime, agent, known }: Pair, counted: readonly Met[]): Fact[] {
+  if (!counted.some(({ isDoubtful }) => isDoubtful)) return [];
+  const versions: readonly (readonly [string, Version | undefined])[] = [
+    ['runtime', runtime.version],
+    ['agent', agent],
+  ];
+  const found = versions.flatMap(([who, version]) => {
+    const between = version === undefined ? null : betweenReleases(version, known.lastMinors);
+    return between === null ? [] : [`the ${who} ${version?.written} is ${between}`];
+  });
+  const why =
+    found.length > 0
+      ? found
+      : ['which language the runtime is written in, or which configuration it reads, is not known'];
+  return [{ label: 'not certain', value: why.join('; '), from: '' }];
+}
 
 const byDeclaration = pairCheck(['KC101'], ({ runtime, requirement, image, agent, manager }, policy) => {
   if (requirement.isRule || requirement.otherwise !== undefined || isInRange(agent, requirement.range)) return null;
@@ -90,9 +119,9 @@ const byDeclaration = pairCheck(['KC101'], ({ runtime, requirement, image, agent
 const byRule = pairCheck(['KC104'], (pair, policy) => {
   const { image, agent } = pair;
   const requirement = pair.requirement.otherwise ?? pair.requirement;
-  if (!requirement.isRule || comparisonOf(pair) !== undefined || isInRange(agent, requirement.range)) return null;
+  if (!requirement.isRule || reachOf(pair) !== undefined || isInRange(agent, requirement.range)) return null;
   const runtime = { ...pair.runtime, requirement };
-  const why = pair.requirement.otherwise === undefined ? null : whyNotCovered(agent);
+  const why = pair.requirement.otherwise === undefined ? null : whyNotCovered(agent, pair.known.lastMinors);
   return finding('KC104', policy, {
     facts: [runtimeFact(runtime), imageFact(image)],
     consequence: `Containers may fail: nothing declares that agent ${agent.text} works with runtime ${runtime.version?.text ?? 'of unknown version'}${why === null ? '' : `, and ${why}`}.`,
@@ -126,10 +155,10 @@ export const requirementChecks: readonly Check[] = [withoutRequirement, ofDoubtf
 /** At most one of them speaks of a pair. */
 export const pairChecks: readonly Check[] = [byProtocol, byDeclaration, byRule];
 
-/** Undefined where something else decides, and where the history does not tell. */
-function comparisonOf({ requirement, runtime, agent }: Pair): Comparison | undefined {
+/** Undefined where something else decides, and where the protocol's tables do not tell. */
+function reachOf({ requirement, runtime, agent, known, reads }: Pair): Reach | undefined {
   if (requirement.otherwise === undefined || runtime.version === undefined) return undefined;
-  return compareProtocols(runtime.version, agent);
+  return reach(runtime.version, agent, reads.readers, reads.isSure, known);
 }
 
 /** What --requires says holds for a runtime of any version. */

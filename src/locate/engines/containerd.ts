@@ -1,14 +1,16 @@
 /**
  * The handlers of containerd: `[plugins."…".containerd.runtimes.HANDLER]`, where the plugin's name depends on the version of the file,
- * and `options.ConfigPath` names the configuration. `imports` name further files, with `*` and `?`.
+ * and `options.ConfigPath` names the configuration. `imports` name further files, with `*` and `?`. A handler has a snapshotter of its own
+ * (`snapshotter`), else the plugin's.
  *
  * Not read: templates from which k3s makes its file; patterns with `[`.
  */
 
 import type { TomlTable } from 'smol-toml';
 import type { Host } from '../../host/host.ts';
+import type { Placed } from '../../protocol/settings.ts';
 import { filesIn, nameOf } from '../files.ts';
-import { isTable, readToml, type Unread } from '../toml.ts';
+import { isTable, type Lines, readToml, type Unread } from '../toml.ts';
 import { type Handler, speaksOfKata, tablesIn, textOf } from './handler.ts';
 
 /** The file from which containerd begins, and patterns of files that somebody else merges into it: those are read before it. */
@@ -32,17 +34,39 @@ const importLimit = 100;
 export function containerdHandlers(host: Host, unread: Unread[]): Handler[] {
   return installations.flatMap(({ file, parts = [] }) => {
     const pending = [...parts.flatMap((pattern) => matching(host, pattern)), file];
-    return withImports(host, file, pending, unread).flatMap(handlersOf);
+    const documents = withImports(host, file, pending, unread);
+    const usual = documents.map(usualSnapshotter).findLast((found) => found !== undefined);
+    return documents.flatMap((document) => handlersOf(document, usual));
   });
 }
 
 interface Document {
   readonly file: string;
   readonly content: TomlTable;
+  readonly lines: Lines;
 }
 
-function handlersOf({ file, content }: Document): Handler[] {
-  return runtimesOf(content).map(([name, runtime]): Handler => {
+/** The images' plugin of the file's version 3. */
+const imagesPlugin = 'io.containerd.cri.v1.images';
+
+/** Of the handlers that name none. */
+function usualSnapshotter(document: Document): Placed | undefined {
+  const tables = [...plugins.map((plugin) => ['plugins', plugin, 'containerd']), ['plugins', imagesPlugin]];
+  return tables.map((keys) => snapshotterIn(document, keys)).find((found) => found !== undefined);
+}
+
+function snapshotterIn({ file, content, lines }: Document, keys: readonly string[]): Placed | undefined {
+  const last = keys.at(-1) ?? '';
+  const table = tablesIn(content, ...keys.slice(0, -1)).find(([name]) => name === last)?.[1];
+  const value = textOf(table?.snapshotter);
+  return value === undefined
+    ? undefined
+    : { value, path: file, line: lines.get(`${keys.join('.')}.snapshotter`) ?? null };
+}
+
+function handlersOf(document: Document, usual: Placed | undefined): Handler[] {
+  const { file, content } = document;
+  return runtimesOf(content).map(([name, runtime, keys]): Handler => {
     const options = isTable(runtime.options) ? runtime.options : {};
     const type = textOf(runtime.runtime_type);
     // The last two run a program as runc is run.
@@ -54,6 +78,7 @@ function handlersOf({ file, content }: Document): Handler[] {
       program,
       type,
       isKata: speaksOfKata(type, program, runtime.pod_annotations, runtime.container_annotations),
+      snapshotter: snapshotterIn(document, [...keys, name]) ?? usual,
     };
   });
 }
@@ -61,11 +86,17 @@ function handlersOf({ file, content }: Document): Handler[] {
 /** Until 1.7 two of them also stood outside of the list. */
 const singleHandlers: readonly string[] = ['default_runtime', 'untrusted_workload_runtime'];
 
-function runtimesOf(document: TomlTable): [string, TomlTable][] {
-  return plugins.flatMap((plugin) => [
-    ...tablesIn(document, 'plugins', plugin, 'containerd').filter(([name]) => singleHandlers.includes(name)),
-    ...tablesIn(document, 'plugins', plugin, 'containerd', 'runtimes'),
-  ]);
+/** With the names of the tables around them. */
+function runtimesOf(document: TomlTable): (readonly [name: string, runtime: TomlTable, around: readonly string[]])[] {
+  return plugins.flatMap((plugin) => {
+    const outer = ['plugins', plugin, 'containerd'];
+    const single = tablesIn(document, ...outer).filter(([name]) => singleHandlers.includes(name));
+    const listed = tablesIn(document, ...outer, 'runtimes');
+    return [
+      ...single.map(([name, runtime]) => [name, runtime, outer] as const),
+      ...listed.map(([name, runtime]) => [name, runtime, [...outer, 'runtimes']] as const),
+    ];
+  });
 }
 
 /** The pending files and what they import, in the order in which later ones win. */
@@ -80,9 +111,10 @@ function withImports(host: Host, first: string, pending: string[], unread: Unrea
       break;
     }
     seen.add(file);
-    const document = readToml(host, file, unread);
+    const lines: Lines = new Map();
+    const document = readToml(host, file, unread, undefined, lines);
     if (document === undefined) continue;
-    documents.push({ file, content: document });
+    documents.push({ file, content: document, lines });
     const folder = file.slice(0, file.lastIndexOf('/'));
     for (const pattern of Array.isArray(document.imports) ? document.imports : []) {
       if (typeof pattern !== 'string') continue;

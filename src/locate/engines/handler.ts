@@ -3,6 +3,7 @@
  */
 
 import type { TomlTable } from 'smol-toml';
+import type { Placed } from '../../protocol/settings.ts';
 import { isTable } from '../toml.ts';
 
 export interface Handler {
@@ -18,6 +19,8 @@ export interface Handler {
   readonly type: string | undefined;
   /** Its names, arguments or annotations say that it is one of Kata's; else only the configuration can. */
   readonly isKata: boolean;
+  /** What makes the root filesystem of its containers; undefined where the engine names none. */
+  readonly snapshotter?: Placed | undefined;
 }
 
 /** The tables below a path of keys. */

@@ -36,20 +36,24 @@ const rows: readonly [rule: string, runtime: Runtime, image: Image, expected: Re
     'neither says anything: the table alone',
     by('1.1.0', null),
     holding('1.0.0', null),
-    [/^KC103 block calls the agent does not have: PauseContainer, ResumeContainer$/],
+    [
+      /^KC103 block Pods do not start: ephemeral; .* a container is paused: PauseContainer; .* resumed: ResumeContainer$/,
+    ],
   ],
   ['one alone says nothing either', by('1.0.0', pausing), holding('1.0.0', null), []],
   [
     'the founding case as it happened: a development build that calls itself 1.0.0',
     by('1.0.0', pausing),
     holding('1.0.0', old),
-    [/^KC103 block calls the agent does not have: PauseContainer, ResumeContainer \(read in both programs\)$/],
+    [/^KC103 block .* a container is paused: PauseContainer; .* resumed: ResumeContainer \(read in both programs\)$/],
   ],
   [
     'what the table tells already is not told twice',
     by('1.1.0', pausing),
     holding('1.0.0', old),
-    [/^KC103 block calls the agent does not have: PauseContainer, ResumeContainer$/],
+    [
+      /^KC103 block Pods do not start: ephemeral; .* a container is paused: PauseContainer; .* resumed: ResumeContainer$/,
+    ],
   ],
   [
     'a call that no table knows',
@@ -64,7 +68,7 @@ const rows: readonly [rule: string, runtime: Runtime, image: Image, expected: Re
     [
       /^KC204 warn/,
       /^KC201 warn/,
-      /^KC103 block calls the agent does not have: PauseContainer, ResumeContainer \(read/,
+      /^KC103 block .* a container is paused: PauseContainer; .* resumed: ResumeContainer \(read/,
     ],
   ],
   [
@@ -83,6 +87,12 @@ const rows: readonly [rule: string, runtime: Runtime, image: Image, expected: Re
     'what the runtime never calls is no finding',
     by('1.4.0', saying(['CreateContainer', 'AddInterface'])),
     holding('1.4.0', old),
+    [],
+  ],
+  [
+    'what the runtime could call and never calls is none, of newer ones either',
+    by('3.29.0', saying(['CreateContainer', 'MemAgentMemcgSet', 'GetDiagnosticData'])),
+    holding('3.12.0', old),
     [],
   ],
   [

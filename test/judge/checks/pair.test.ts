@@ -8,7 +8,9 @@ import {
   imagePath,
   incomingRuntime,
   type JudgeRow,
+  readingOf,
   runtime,
+  settingsOf,
   stateOf,
   told,
   unknownRequirement,
@@ -48,13 +50,25 @@ const rows: readonly JudgeRow[] = [
   ['a call is missing', [runtime('1.1.0', history)], [image('1.0.0')], ['KC103 block']],
   ['no call is missing', [runtime('1.0.0', history)], [image('1.1.0')], []],
   ['the transport changed', [runtime('2.0.0', history)], [image('1.12.0')], ['KC102 block']],
-  ['a call went', [runtime('1.5.0', history)], [image('1.6.0')], ['KC102 block']],
-  ['a driver went', [runtime('3.12.0', history)], [image('3.29.0')], ['KC107 warn']],
+  ['calls went that no runtime makes', [runtime('1.5.0', history)], [image('1.6.0')], []],
+  ['calls came that no runtime makes', [runtime('3.13.0', history)], [image('3.12.0')], []],
+  ['a meaning changed', [runtime('3.1.0', history)], [image('3.2.0')], ['KC102 block']],
+  ['a driver is for some pods', [runtime('3.3.0', history)], [image('3.2.0')], ['KC107 warn']],
   ['the rule is not asked where the history tells', [runtime('3.5.1', { history: 'exact' })], [image('3.4.0')], []],
   ['an agent newer than the table: the rule', [runtime('4.1.0', history)], [image('4.2.0')], ['KC104 warn']],
   ['an agent before the table: the rule', [runtime('1.0.0', history)], [image('0.9.0')], ['KC104 warn']],
-  ['a candidate that could be either: the rule', [runtime('3.29.0', history)], [image('3.29.0-rc1')], []],
-  ['the rule "exact"', [runtime('3.29.0', { history: 'exact' })], [image('3.29.0-rc1')], ['KC104 warn']],
+  [
+    'a candidate that may be of either side of a step',
+    [runtime('2.2.0', history)],
+    [image('2.2.0-rc0')],
+    ['KC107 warn'],
+  ],
+  [
+    'a candidate at which nothing of this node changed',
+    [runtime('3.29.0', { history: 'exact' })],
+    [image('3.29.0-rc1')],
+    [],
+  ],
   ['what a package declares wins over the history', [runtime('1.1.0', { declares: '>=1.0.0' })], [image('1.0.0')], []],
   [
     'allow of KC103 lets it pass',
@@ -65,8 +79,8 @@ const rows: readonly JudgeRow[] = [
   ],
   [
     'strict blocks on KC107',
-    [runtime('3.12.0', history)],
-    [image('3.29.0')],
+    [runtime('3.3.0', history)],
+    [image('3.2.0')],
     ['KC107 block'],
     { policy: { strict: true } },
   ],
@@ -83,26 +97,39 @@ for (const [rule, runtimes, images, expected, { policy = {}, onlyChanges = false
   });
 }
 
-test('the history names the calls that are missing, each with what makes it', () => {
-  const coming = incomingRuntime('3.29.0-1', history, { replaces: '3.12.0-1' });
-  const [finding] = examined(checks, stateOf([coming], [image('3.12.0')]));
+test('a finding names what is missing, when it is asked for, and the setting that decides it', () => {
+  const coming = incomingRuntime('3.2.0-1', history, { replaces: '3.1.0-1' });
+  const [finding] = examined(checks, stateOf([coming], [image('3.1.0')]));
+  const compiled = 'static_sandbox_resource_mgmt = false (compiled in, as no configuration sets it)';
   assert.equal(finding, {
     code: 'KC103',
     severity: 'block',
     title: 'the guest image does not fit the incoming Kata runtime',
     facts: [
-      { label: 'incoming', value: 'kata-runtime 3.29.0-1', from: 'agent >=3.29.0 (protocol history)' },
-      { label: 'installed', value: 'agent 3.12.0', from: `${imagePath}\next4 in partition 1, osbuilder.yaml` },
-      { label: 'missing', value: 'AddSwapPath', from: 'called for swap' },
-      { label: 'missing', value: 'GetDiagnosticData', from: 'called for diagnostics' },
-      { label: 'missing', value: 'MemAgentCompactSet', from: 'called for memory agent' },
-      { label: 'missing', value: 'MemAgentMemcgSet', from: 'called for memory agent' },
+      { label: 'incoming', value: 'kata-runtime 3.2.0-1', from: 'agent >=3.2.0 (protocol history)' },
+      { label: 'installed', value: 'agent 3.1.0', from: `${imagePath}\next4 in partition 1, osbuilder.yaml` },
+      {
+        label: 'missing',
+        value: 'UpdateEphemeralMounts',
+        from: `called when a sandbox starts, and each time its resources are updated\n${compiled}`,
+      },
+      {
+        label: 'changed',
+        value: 'OnlineCPUMemRequest.nb_cpus',
+        from: `sent when a container is created\nmet by containers with a CPU limit\n${compiled}`,
+      },
+      {
+        label: 'unknown',
+        value: 'vfio-pci, vfio-pci-gk',
+        from: 'sent when a container is created\nmet by containers with a VFIO device',
+      },
     ],
-    consequence: 'calls the agent does not have: AddSwapPath, GetDiagnosticData, MemAgentCompactSet, MemAgentMemcgSet',
+    consequence:
+      'pods do not start: UpdateEphemeralMounts; containers with a CPU limit do not start: OnlineCPUMemRequest.nb_cpus',
     affects: [imagePath],
-    missing: ['AddSwapPath', 'GetDiagnosticData', 'MemAgentCompactSet', 'MemAgentMemcgSet'],
+    missing: ['UpdateEphemeralMounts'],
     remedy: {
-      text: 'Install a guest image with agent >=3.29.0 in the same transaction, or keep kata-runtime at 3.12.0-1.',
+      text: 'Install a guest image with agent >=3.2.0 in the same transaction, or keep kata-runtime at 3.1.0-1.',
       commands: [],
     },
   });
@@ -110,15 +137,36 @@ test('the history names the calls that are missing, each with what makes it', ()
 
 test('where nothing gets through, single calls are not listed', () => {
   const [finding] = examined(checks, stateOf([runtime('2.0.0', history)], [image('1.12.0')]));
-  assert.match(finding?.consequence ?? '', /^gRPC to ttRPC in 2\.0\.0/);
-  assert.is(finding?.facts.length, 2);
+  assert.is(finding?.consequence, 'pods do not start: ttRPC');
+  assert.is(finding?.facts.length, 3);
 });
 
-test('a driver that may be refused: both of the same release settle it', () => {
-  const [finding] = examined(checks, stateOf([runtime('3.12.0', history)], [image('3.29.0')]));
-  assert.is(finding?.title, 'names of drivers or device paths differ between runtime and agent');
-  assert.match(finding?.consequence ?? '', /^the agent may refuse or misread: driver 9p, /);
-  assert.match(finding?.remedy.text ?? '', /^Install a guest image with agent 3\.12\.0\.$/);
+test('what only some pods meet: they are named, and both of the same release settle it', () => {
+  const [finding] = examined(checks, stateOf([runtime('3.3.0', history)], [image('3.2.0')]));
+  assert.is(finding?.title, 'certain pods or operations fail with this agent');
+  assert.is(
+    finding?.consequence,
+    'pods with the annotation io.katacontainers.config.agent.policy do not start: SetPolicy',
+  );
+  assert.match(finding?.remedy.text ?? '', /^Install a guest image with agent 3\.3\.0\.$/);
+});
+
+test('a setting alone is in the way: its file and line, and what to change', () => {
+  const reading = readingOf(settingsOf({ 'hypervisor.qemu.shared_fs': 'virtio-9p' }));
+  const [finding] = examined(checks, stateOf([runtime('4.1.0', history)], [image('4.1.0')], { reading }));
+  assert.is(finding?.code, 'KC103');
+  const place = 'shared_fs = "virtio-9p" (/usr/share/defaults/kata-containers/configuration.toml, line 1)';
+  assert.ok(finding?.facts.some(({ from }) => from.endsWith(place)));
+  assert.ok(finding?.remedy.text.includes(`Or change ${place}.`));
+});
+
+test('a build between two releases is said to be one, where that is why it is not certain', () => {
+  const [finding] = examined(checks, stateOf([runtime('2.2.0', history)], [image('2.2.0-rc0')]));
+  assert.equal(finding?.facts.at(-1), {
+    label: 'not certain',
+    value: 'the agent 2.2.0-rc0 is a build before 2.2.0',
+    from: '',
+  });
 });
 
 test('the rule that decides where the table ends is named, and the end is', () => {
