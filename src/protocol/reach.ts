@@ -63,7 +63,7 @@ export interface Reader {
 }
 
 export interface Reach {
-  /** By weight, the heaviest first. */
+  /** By weight and effect, the heaviest first. */
   readonly met: readonly Met[];
   /** The heaviest. */
   readonly weight: Weight;
@@ -257,6 +257,15 @@ function doubted(one: Met): Met {
   return one.weight === 'block' ? { ...one, weight: 'warn', isDoubtful: true } : one;
 }
 
+const effects: readonly Effect[] = ['pod', 'container', 'degraded', 'engine', 'operation', 'ignored'];
+
+function byImportance(one: Met, other: Met): number {
+  return (
+    weights.indexOf(other.weight) - weights.indexOf(one.weight) ||
+    effects.indexOf(one.row.effect) - effects.indexOf(other.row.effect)
+  );
+}
+
 /** Each row once, as heavy as it is anywhere. */
 function united(all: readonly Met[]): Met[] {
   const found = new Map<string, Met>();
@@ -264,7 +273,7 @@ function united(all: readonly Met[]): Met[] {
     const known = found.get(one.row.id);
     if (known === undefined || weights.indexOf(one.weight) > weights.indexOf(known.weight)) found.set(one.row.id, one);
   }
-  return [...found.values()].sort((a, b) => weights.indexOf(b.weight) - weights.indexOf(a.weight));
+  return [...found.values()].sort(byImportance);
 }
 
 /** All rows, where it is certain which of several possibilities holds; else those that block become doubts unless each of them blocks. */
