@@ -6,7 +6,7 @@ import { check, type Report } from '../check.ts';
 import { environmentOverride, grace, type Loaded, loadConfig, type Override, policyOf } from '../config.ts';
 import { Usage } from '../errors.ts';
 import { lastStop } from '../hooks/record.ts';
-import type { Host } from '../host/host.ts';
+import { type Host, notRegular } from '../host/host.ts';
 import { circumstancesOf } from '../report/circumstances.ts';
 import { reportDocument, reportJson, reportJsonLine } from '../report/json.ts';
 import { type PluginResult, pluginLine, pluginResult, pluginStatus } from '../report/nagios.ts';
@@ -85,8 +85,15 @@ function plugin(context: Context, { text, status }: PluginResult): number {
 function put(context: Context, text: string): void {
   const { host } = context;
   const output = one(context, 'output');
-  if (output === undefined) host.write(1, text);
-  else host.replaceFile(absolute(host, output), text, 0o644);
+  if (output === undefined) {
+    host.write(1, text);
+    return;
+  }
+  const path = absolute(host, output);
+  // To replace /dev/stdout or /dev/null would take it away from everybody.
+  const kind = host.status(path)?.kind ?? 'file';
+  if (kind !== 'file') throw notRegular(path, kind);
+  host.replaceFile(path, text, 0o644);
 }
 
 function formatOf(context: Context): Format {

@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -72,6 +72,11 @@ for (const form of forms) {
       assert.equal(readdirSync(folder), ['kata-check.prom']);
       const nowhere = kataCheck(form, ['--format', 'openmetrics', '--output', join(file, 'below'), ...blocked]);
       assert.is(nowhere.status, 1);
+      const link = join(folder, 'stdout');
+      symlinkSync('/dev/null', link);
+      const refused = kataCheck(form, ['--output', link, ...blocked]);
+      assert.match(refused.stderr, /stdout: is a symbolic link, not a regular file/);
+      assert.equal([refused.status, readlinkSync(link)], [1, '/dev/null'], '/dev/stdout stays what it is');
     },
     form,
   );
