@@ -22,7 +22,8 @@ export interface Config extends Settings {
   readonly severity: ReadonlyMap<string, Origin<Severity>>;
 }
 
-const fallback = 'default';
+/** Where a value is from that nobody has configured. */
+export const fallback = 'default';
 const origin = <T>(value: T, from: string): Origin<T> => ({ value, from });
 
 /** Seconds for the whole run, where the configuration does not say. */

@@ -10,6 +10,8 @@ export interface PackageFields extends Declared {
   readonly name: string;
   /** As the package manager writes it, with epoch and revision. */
   readonly version: string;
+  /** Why the version may be wrong; absent when it is sure. */
+  readonly versionDoubt?: string;
 }
 
 export interface Member {

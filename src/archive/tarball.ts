@@ -7,10 +7,11 @@
  * Not read: an archive with images for several architectures; a layer's deletions (whiteouts).
  */
 
-import { LimitExceeded, Unsupported } from '../errors.ts';
+import { LimitExceeded, Problem, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { utf8 } from '../read/bytes.ts';
 import { type Compression, type CompressionName, compressions, decompress } from '../read/decompress.ts';
+import { goVersion } from '../read/go-version.ts';
 import * as limits from '../read/limits.ts';
 import { Budget, Source } from '../read/source.ts';
 import { layersOf } from './container-image.ts';
@@ -27,6 +28,8 @@ const releaseName =
   /^(?:.*\/)?kata-(?:go-)?static-(v?[0-9].*?)-(?:amd64|x86_64|arm64|aarch64|ppc64le|s390x|riscv64)\.tar/;
 const versionFile = `${ownPrefix}/VERSION`;
 const versionLimit = 4096;
+/** The runtimes in Go, whose version can be read (go-version.ts). */
+const runtimeName = /^opt\/kata\/bin\/(?:kata-runtime|containerd-shim-kata[a-z0-9-]*-v2)$/;
 const forms: readonly CompressionName[] = ['gzip', 'zstd', 'xz'];
 /** An image, its layer, the tarball in that: no archive of Kata is nested deeper. */
 const depthLimit = 3;
@@ -51,21 +54,39 @@ function compressionIn(head: Uint8Array): Compression | undefined {
 }
 
 /**
- * What it says of itself. A package of pacman: its .PKGINFO. A static tarball: its name, and the version in its file VERSION, else in its own
- * name, else none. Throws Corrupt, Unsupported, LimitExceeded, NotFound (a program that decompresses), Io.
+ * What it says of itself. A package of pacman: its .PKGINFO. A static tarball: its name, and the version that comes first, in its file VERSION
+ * or in a Go runtime in it; else, with a doubt, the one in its own name; else none. Throws Corrupt, Unsupported, LimitExceeded, NotFound (a
+ * program that decompresses), Io.
  */
 export async function tarballFields(host: Host, path: string, deadline: number): Promise<PackageFields> {
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  let version = releaseName.exec(path)?.[1] ?? '';
-  for await (const member of opened(host, path, deadline)) {
+  const reading = readingOf(host, deadline);
+  const stated = { name: path.slice(path.lastIndexOf('/') + 1), agentRequires: null, agentVersion: null };
+  for await (const member of opened(reading, path)) {
+    if (member.type !== 'file') continue;
     if (member.path === pacmanInformation) {
       return pacmanFields(utf8(await member.content(informationLimit)) ?? '', path);
     }
-    if (member.type !== 'file' || member.path !== versionFile) continue;
-    version = (utf8(await member.content(versionLimit)) ?? '').trim();
-    break;
+    const version = await versionIn(reading, member, path);
+    if (version !== '') return { ...stated, version };
   }
-  return { name, version, agentRequires: null, agentVersion: null };
+  const version = releaseName.exec(path)?.[1] ?? '';
+  const versionDoubt = 'only the name of the tarball says its version';
+  return { ...stated, version, ...(version === '' ? {} : { versionDoubt }) };
+}
+
+async function versionIn(reading: Reading, member: Member, path: string): Promise<string> {
+  if (member.path === versionFile) return (utf8(await member.content(versionLimit)) ?? '').trim();
+  if (!runtimeName.test(member.path) || member.size > limits.agentBytes) return '';
+  const file = await keptAside(reading, member, `${path}, ${member.path}`);
+  try {
+    return goVersion(new Source(file, new Budget(reading.host, reading.deadline))) ?? '';
+  } catch (error) {
+    // It is no program, or a broken one: its version is not known.
+    if (error instanceof Problem) return '';
+    throw error;
+  } finally {
+    file.close();
+  }
 }
 
 /** What it brings; a static tarball as installed below `prefix`, an absolute path. Throws as `tarballFields`. */
@@ -76,7 +97,7 @@ export async function* tarballMembers(
   prefix: string,
 ): AsyncGenerator<Member> {
   let isPacman: boolean | undefined;
-  for await (const member of opened(host, path, deadline)) {
+  for await (const member of opened(readingOf(host, deadline), path)) {
     isPacman ??= isPacmanMetadata(member);
     if (isPacman) {
       if (!isPacmanMetadata(member)) yield member;
@@ -88,10 +109,10 @@ export async function* tarballMembers(
   }
 }
 
-async function* opened(host: Host, path: string, deadline: number): AsyncGenerator<Member> {
-  const file = host.open(path);
+async function* opened(reading: Reading, path: string): AsyncGenerator<Member> {
+  const file = reading.host.open(path);
   try {
-    yield* membersIn({ host, deadline, spent: { bytes: 0 }, seen: new Set() }, file, path);
+    yield* membersIn(reading, file, path);
   } finally {
     file.close();
   }
@@ -99,6 +120,10 @@ async function* opened(host: Host, path: string, deadline: number): AsyncGenerat
 
 function moved(path: string, prefix: string): string {
   return path === ownPrefix || path.startsWith(`${ownPrefix}/`) ? prefix.slice(1) + path.slice(ownPrefix.length) : path;
+}
+
+function readingOf(host: Host, deadline: number): Reading {
+  return { host, deadline, spent: { bytes: 0 }, seen: new Set() };
 }
 
 interface Reading {

@@ -3,7 +3,7 @@
  */
 
 import { check, type Report } from '../check.ts';
-import { environmentOverride, grace, type Loaded, loadConfig, type Override, policyOf } from '../config.ts';
+import { environmentOverride, fallback, grace, type Loaded, loadConfig, type Override, policyOf } from '../config.ts';
 import { Usage } from '../errors.ts';
 import { lastStop } from '../hooks/record.ts';
 import { type Host, notRegular } from '../host/host.ts';
@@ -42,12 +42,15 @@ export async function run(context: Context): Promise<number> {
     tellOff(context, config.mode.from);
     return format === 'nagios' ? plugin(context, pluginLine('ok', 'kata-check is switched off')) : exitStatus.goAhead;
   }
-  const deadline = host.now() + config.deadline.value * 1000;
+  const deadline = host.now() + patience(config, positionals) * 1000;
   host.endAt(deadline + grace, format === 'nagios' ? pluginStatus.unknown : exitStatus.failure);
   const paths = positionals.map((path) => absolute(host, path));
   const request: Request = {
     root,
-    transaction: paths.length === 0 ? null : await packageFiles(host, root, paths, deadline),
+    transaction:
+      paths.length === 0
+        ? null
+        : await packageFiles(host, rooted, root, { paths, prefix: one(context, 'prefix') }, deadline),
     to,
     requires,
     images: (context.values.get('image') ?? []).map((path) => absolute(host, path)),
@@ -104,6 +107,15 @@ function formatOf(context: Context): Format {
   return formats.find((format) => format === named) ?? (isJson ? 'json' : 'text');
 }
 
+/** Static tarballs have gigabytes, and nobody waits for them but the user. */
+const tarballPatience = 600;
+
+/** In seconds. What the admin has configured holds. */
+function patience({ deadline }: Loaded['config'], packages: readonly string[]): number {
+  const hasTarball = packages.some((path) => !/\.(?:deb|rpm)$/.test(path));
+  return hasTarball && deadline.from === fallback ? Math.max(deadline.value, tarballPatience) : deadline.value;
+}
+
 /** What the user says about the incoming runtime. */
 function wanted(context: Context): { to: string | null; requires: VersionRange | undefined } {
   const { positionals } = context;
@@ -114,9 +126,9 @@ function wanted(context: Context): { to: string | null; requires: VersionRange |
   if (text !== undefined && requires === undefined)
     throw new Usage(`--requires ${text} is not a range of versions, such as '>=3.28.0 <4.0.0'`);
   if (positionals.length > 0 && to !== null) throw new Usage('give either --to or package files, not both');
-  const unknown = positionals.find((path) => !/\.(?:deb|rpm)$/.test(path));
+  const unknown = positionals.find((path) => !/\.(?:deb|rpm|tar|tgz|tar\.(?:gz|xz|zst))$/.test(path));
   if (unknown !== undefined)
-    throw new Usage(`${unknown} is neither a command nor a .deb or .rpm${commandLike(unknown, context)}`);
+    throw new Usage(`${unknown} is neither a command nor a package or tarball${commandLike(unknown, context)}`);
   return { to, requires };
 }
 

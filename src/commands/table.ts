@@ -38,6 +38,7 @@ const checking: Options = {
   },
   image: { type: 'string', valueHint: 'PATH', description: 'judge this image only (repeatable)', isRepeatable: true },
   root,
+  prefix: { type: 'string', valueHint: 'DIR', description: 'where a static tarball is installed' },
   config: { type: 'string', valueHint: 'FILE', description: 'instead of /etc/kata-check.conf' },
   mode: {
     type: 'string',

@@ -7,7 +7,7 @@ import type { Host } from '../host/host.ts';
 import { namesOf } from '../locate/configurations.ts';
 import { type ConfiguredImage, type Installation, locateInstallation, usualImages } from '../locate/installation.ts';
 import { installedPackages } from '../locate/packages.ts';
-import { type Program, runtimePrograms } from '../locate/programs.ts';
+import { deployed, type Program, programsBelow, runtimePrograms } from '../locate/programs.ts';
 import type { InstalledPackage } from '../locate/provides.ts';
 import { builtIn, type Known } from '../protocol/reach.ts';
 import type { Reading } from './node.ts';
@@ -90,8 +90,10 @@ function imagesOf(rooted: Host, request: Request, installation: Installation): P
 }
 
 /** What is a runtime: in its usual places, and where this node's handlers name one. */
-export function programsOf({ installation }: Before): readonly Program[] {
-  return [...runtimePrograms, ...installation.programs];
+export function programsOf({ installation, request }: Before): readonly Program[] {
+  const prefixes = new Set((request.transaction?.changes ?? []).flatMap(({ prefix }) => prefix ?? []));
+  prefixes.delete(deployed);
+  return [...runtimePrograms, ...installation.programs, ...[...prefixes].flatMap(programsBelow)];
 }
 
 /** Whether one of these packages owns a runtime program or a configured image. */

@@ -21,6 +21,8 @@ export interface Incoming {
   readonly change: PackageChange;
   readonly name: string;
   readonly versionText: string | null;
+  /** Why its version may be wrong; null when it is sure, or not known. */
+  readonly versionDoubt: string | null;
   /** What it states, by itself or through the package manager; null when that is not known. */
   readonly declared: Declared | null;
   /** What it brings, or else what the installed version of it owns of runtime programs and configured images; null when nobody knows. */
@@ -121,7 +123,8 @@ async function incomingOf(
   return {
     change,
     name,
-    versionText: change.newVersion ?? fields?.version ?? null,
+    versionText: change.newVersion ?? (fields?.version || null),
+    versionDoubt: fields?.versionDoubt ?? null,
     declared,
     ...brought,
     manifest: manifest ?? nothingSaid,
@@ -142,12 +145,12 @@ async function incomingOf(
 /** Never throws for what the package is. */
 async function opened(
   { host, payloadDeadline }: Before,
-  { archive }: PackageChange,
+  { archive, prefix }: PackageChange,
 ): Promise<Pick<Incoming, 'problem'> & { file: PackageFile | null; fields: PackageFields | null }> {
   if (archive === null)
     return { file: null, fields: null, problem: 'the package is not at hand before it is installed' };
   try {
-    const file = openPackage(host, archive, payloadDeadline);
+    const file = openPackage(host, archive, payloadDeadline, prefix);
     return { file, fields: await file.fields(), problem: null };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

@@ -27,7 +27,7 @@ export async function runtimesAfter(
   const isAsked = images.some(({ description }) => description !== null);
   const coming: Runtime[] = [];
   for (const found of incoming) {
-    if (found.isRuntime) coming.push(incomingRuntime(before, found, isAsked ? await descriptionIn(found) : null));
+    if (found.isRuntime) coming.push(...incomingRuntimes(before, found, isAsked ? await descriptionIn(found) : null));
   }
   if (to !== null) {
     coming.push({
@@ -80,21 +80,14 @@ async function descriptionIn({ payload, descriptions }: Incoming): Promise<Descr
   }
 }
 
-function incomingRuntime(
-  before: Before,
-  { name, versionText, declared, paths, change, statedBy }: Incoming,
-  description: Description | null,
-): Runtime {
+/** One for each place and language of what the package brings: each reads other configurations. */
+function incomingRuntimes(before: Before, found: Incoming, description: Description | null): Runtime[] {
+  const { name, versionText, declared, paths, change, statedBy } = found;
   const version = versionText === null ? undefined : parseVersion(versionText);
   const requires = declared?.agentRequires ?? null;
   const installed = before.packages.find((known) => known.name === name);
   const brought = programsOf(before).filter(({ path }) => paths?.has(path));
-  const languages = new Set<Language | null>(brought.map(({ language }) => language));
-  const place = {
-    prefix: brought[0]?.prefix ?? null,
-    language: languages.size === 1 ? (brought[0]?.language ?? null) : null,
-  };
-  return {
+  return readersOf(brought).map((place) => ({
     name,
     versionText,
     version,
@@ -102,7 +95,7 @@ function incomingRuntime(
     source: change.archive ?? name,
     ...place,
     versionSource: versionText === null ? null : `package ${name}`,
-    versionDoubt: null,
+    versionDoubt: found.versionDoubt,
     description,
     replaces: change.oldVersion ?? installed?.version ?? null,
     ...requirementOf({
@@ -112,7 +105,19 @@ function incomingRuntime(
       versionText,
       ...tablesFor(before, place),
     }),
-  };
+  }));
+}
+
+/** A program whose place does not tell its language is of any, and stands for the others of its prefix. */
+function readersOf(programs: readonly Program[]): Pick<Runtime, 'prefix' | 'language'>[] {
+  const prefixes = [...new Set(programs.map(({ prefix }) => prefix))];
+  if (prefixes.length === 0) return [{ prefix: null, language: null }];
+  return prefixes.flatMap((prefix) => {
+    const languages = new Set<Language | null>(
+      programs.filter((one) => one.prefix === prefix).map((one) => one.language),
+    );
+    return (languages.has(null) ? [null] : [...languages]).map((language) => ({ prefix, language }));
+  });
 }
 
 /** Programs that read the same configurations and are of the same version are one: the first speaks for them. */

@@ -13,6 +13,8 @@ export interface PackageChange {
   readonly action: 'unpack' | 'configure' | 'remove';
   /** The file of the package that comes in; null when the manager does not say where it is, or has not fetched it yet. */
   readonly archive: string | null;
+  /** Where a static tarball is installed, absolute; /opt/kata when absent. */
+  readonly prefix?: string;
   /** What the manager itself says that the incoming package declares; absent or null when it does not. */
   readonly declared?: Declared | null;
 }
