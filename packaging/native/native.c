@@ -2,7 +2,8 @@
  * The module `native` of the native program: what QuickJS's own `os` lacks. `Decompressor` is gzip, zstd or xz by the system's libz,
  * libzstd or liblzma, in half the time of their programs; they are looked for when they are wanted, so that the program needs libc only.
  * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a file. `lz4Block`
- * decompresses one block of LZ4. `holding` looks for texts in hundreds of files, which every apt run waits for. Interface of libz: its
+ * decompresses one block of LZ4. `holding` looks for texts in hundreds of files, which every apt run waits for. `cpioHeader` and `nextCommit`
+ * are what an initrd is asked for thousands of times, and an agent's binary for each of its 60 million bytes. Interface of libz: its
  * zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h; of liblzma 5: its lzma/base.h.
  */
 
@@ -315,6 +316,76 @@ static JSValue decompress_lz4(JSContext *context, JSValueConst this, int count, 
   return JS_NewInt64(context, lz4_block(input, input_size, output, start, output_size, is_partial));
 }
 
+/* Eight hexadecimal digits; -1 when one of them is none. */
+static int64_t hexadecimal(const uint8_t *digits) {
+  int64_t value = 0;
+  for (int index = 0; index < 8; index++) {
+    const unsigned digit = digits[index];
+    const unsigned letter = (digit | 0x20) - 'a';
+    if (digit - '0' < 10) value = value * 16 + (digit - '0');
+    else if (letter < 6) value = value * 16 + letter + 10;
+    else return -1;
+  }
+  return value;
+}
+
+enum { cpio_header = 110, cpio_longest_name = 4096 };
+
+/*
+ * cpioHeader(buffer, from, to, fields): the name of the entry of an initrd whose header begins at `from`, where all of it is there and it is
+ * as nearly all are; else undefined, and src/read/cpio.ts has to find out what is different. `fields`, an ArrayBuffer of three doubles, gets
+ * how many bytes header, name and padding take, the kind of the entry (0 directory, 1 file, 2 symbolic link, 3 other) and its size in bytes.
+ * Not as nearly all are: a broken header, a file with several names, a name that is not of ASCII alone, and the trailer.
+ */
+static JSValue read_cpio_header(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned length;
+  size_t fields_size;
+  const uint8_t *header = range(context, arguments, &length);
+  double *fields = header == NULL ? NULL : (double *)JS_GetArrayBuffer(context, &fields_size, arguments[3]);
+  if (fields == NULL) return JS_EXCEPTION;
+  if (fields_size < 3 * sizeof *fields) return JS_ThrowRangeError(context, "three fields");
+  if (length < cpio_header || memcmp(header, "07070", 5) != 0 || (header[5] != '1' && header[5] != '2')) return JS_UNDEFINED;
+  const int64_t mode = hexadecimal(header + 14), links = hexadecimal(header + 38), size = hexadecimal(header + 54);
+  const int64_t name_size = hexadecimal(header + 94);
+  if (mode < 0 || links < 0 || size < 0 || name_size < 2 || name_size > cpio_longest_name) return JS_UNDEFINED;
+  const unsigned whole = (cpio_header + name_size + 3) / 4 * 4, format = mode & 0xf000;
+  if (whole > length) return JS_UNDEFINED;
+  const int kind = format == 0x4000 ? 0 : format == 0x8000 ? 1 : format == 0xa000 ? 2 : 3;
+  if (kind != 0 && links > 1) return JS_UNDEFINED;
+  const uint8_t *name = header + cpio_header;
+  const uint8_t *end = memchr(name, 0, name_size);
+  if (end == NULL || end == name || memcmp(name, "TRAILER!!!", 10) == 0) return JS_UNDEFINED;
+  for (const uint8_t *at = name; at < end; at++)
+    if (*at >= 0x80) return JS_UNDEFINED;
+  fields[0] = whole;
+  fields[1] = kind;
+  fields[2] = size;
+  return JS_NewStringLen(context, (const char *)name, end - name);
+}
+
+/*
+ * nextCommit(buffer, from, to, start, end): where in that range the next dash stands, from `start` on and before `end`, that has a decimal
+ * digit before it and 40 hexadecimal ones behind it; else -1. All but the range itself counts from the range's beginning.
+ */
+static JSValue next_commit(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  enum { commit_length = 40 };
+  unsigned length;
+  int64_t start, end;
+  const uint8_t *bytes = range(context, arguments, &length);
+  if (bytes == NULL || JS_ToInt64(context, &start, arguments[3]) || JS_ToInt64(context, &end, arguments[4])) return JS_EXCEPTION;
+  if (end > (int64_t)length - commit_length) end = (int64_t)length - commit_length;
+  for (int64_t at = start < 1 ? 1 : start; at < end; at++) {
+    const uint8_t *dash = memchr(bytes + at, '-', end - at);
+    if (dash == NULL) break;
+    at = dash - bytes;
+    if ((unsigned)(dash[-1] - '0') > 9) continue;
+    int digits = 1;
+    while (digits <= commit_length && ((unsigned)(dash[digits] - '0') < 10 || (unsigned)(dash[digits] - 'a') < 6)) digits++;
+    if (digits > commit_length) return JS_NewInt64(context, at);
+  }
+  return JS_NewInt32(context, -1);
+}
+
 /* The whole of a regular file of at most `limit` bytes in `*buffer`, which grows; -1 for any other. */
 static int64_t read_file(const char *path, int64_t limit, char **buffer, size_t *capacity) {
   int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
@@ -386,6 +457,8 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("widenPipe", 2, widen_pipe),
   JS_CFUNC_DEF("isZero", 3, is_zero),
   JS_CFUNC_DEF("holding", 3, holding),
+  JS_CFUNC_DEF("cpioHeader", 4, read_cpio_header),
+  JS_CFUNC_DEF("nextCommit", 5, next_commit),
 };
 
 static int fill_module(JSContext *context, JSModuleDef *module) {

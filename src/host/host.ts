@@ -120,6 +120,14 @@ export interface Host {
    * partial: stops there, whatever else the input holds. Returns where it ended, or -1 for a bad block.
    */
   readonly lz4Block?: (input: Uint8Array, output: Uint8Array, start: number, end: number, isPartial: boolean) => number;
+  /**
+   * The header, name and padding of a newc entry that begins at `at`, where the host reads it faster than JavaScript does: returns the name
+   * and sets `fields` to the length of the three, the kind (0 directory, 1 file, 2 symbolic link, 3 other) and the size of the content, all in bytes.
+   * Undefined for what is broken, not there as a whole, or not as nearly all entries are.
+   */
+  readonly cpioHeader?: (bytes: Uint8Array, at: number, fields: Float64Array) => string | undefined;
+  /** Where, from `from` on and before `end`, the next dash stands with a decimal digit before and 40 hexadecimal ones behind it; else -1. */
+  readonly nextCommit?: (bytes: Uint8Array, from: number, end: number) => number;
 
   isTerminal(descriptor: 1 | 2): boolean;
   /** Writes all of the text; an error (a closed pipe, a full disk) is ignored, as there is nobody left to tell. */

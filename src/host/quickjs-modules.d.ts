@@ -94,6 +94,15 @@ declare module 'native' {
     start: number,
     isPartial: boolean,
   ): number;
+  /** See native.c; `fields` gets three numbers. */
+  export function cpioHeader(
+    buffer: ArrayBufferLike,
+    from: number,
+    to: number,
+    fields: ArrayBufferLike,
+  ): string | undefined;
+  /** `start`, `end` and the result count from the range's beginning. */
+  export function nextCommit(buffer: ArrayBufferLike, from: number, to: number, start: number, end: number): number;
   export function widenPipe(descriptor: number, bytes: number): void;
   export function holding(paths: readonly string[], texts: readonly string[], limit: number): string[];
 }

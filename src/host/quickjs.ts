@@ -614,6 +614,15 @@ class QuickJsHost implements Host {
     return native.lz4Block(input.buffer, from, from + length, output.buffer, base, stop, start, isPartial);
   }
 
+  cpioHeader(bytes: Uint8Array, at: number, fields: Float64Array): string | undefined {
+    const { buffer, byteOffset, length } = bytes;
+    return native.cpioHeader(buffer, byteOffset + at, byteOffset + length, fields.buffer);
+  }
+
+  nextCommit({ buffer, byteOffset, length }: Uint8Array, from: number, end: number): number {
+    return native.nextCommit(buffer, byteOffset, byteOffset + length, from, end);
+  }
+
   isTerminal(descriptor: 1 | 2): boolean {
     return os.isatty(descriptor);
   }

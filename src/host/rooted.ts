@@ -82,6 +82,8 @@ export function rootedHost(host: Host, root: string): Host {
     replaceFile: (path, text, mode) => host.replaceFile(inside(path), text, mode),
     removeFile: (path) => host.removeFile(root + resolvePath(host, root, path, false)),
     ...(host.lz4Block !== undefined && { lz4Block: host.lz4Block }),
+    ...(host.cpioHeader !== undefined && { cpioHeader: host.cpioHeader }),
+    ...(host.nextCommit !== undefined && { nextCommit: host.nextCommit }),
     isTerminal: (descriptor) => host.isTerminal(descriptor),
     write: (descriptor, text) => host.write(descriptor, text),
     exit: (status) => host.exit(status),

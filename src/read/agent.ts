@@ -9,6 +9,7 @@
  */
 
 import { Problem } from '../errors.ts';
+import type { Host } from '../host/host.ts';
 import { parseVersion, type Version } from '../version.ts';
 import { find, fromLatin1, latin1, utf8 } from './bytes.ts';
 import { type FileSystem, type Inode, pieces, readFile, resolve } from './filesystem.ts';
@@ -88,6 +89,19 @@ function isHex(byte: number | undefined): boolean {
 /** What stands behind the dash at the most. */
 const dashReach = 1 + commitLength + dirty.length;
 
+/** As Host.nextCommit. */
+function nextCommit(bytes: Uint8Array, from: number, end: number): number {
+  for (let at = bytes.indexOf(dash, from); at !== -1 && at < end; at = bytes.indexOf(dash, at + 1)) {
+    // Nearly every dash fails at its first neighbours. A number ends with a digit.
+    const last = bytes[at - 1] ?? 0;
+    if (last < 0x30 || last > 0x39) continue;
+    let digits = 1;
+    while (digits <= commitLength && isHex(bytes[at + digits])) digits += 1;
+    if (digits > commitLength) return at;
+  }
+  return -1;
+}
+
 /** Collects the versions with a commit that stand in a stream of bytes. */
 export class VersionSearch {
   readonly #found = new Set<string>();
@@ -95,8 +109,14 @@ export class VersionSearch {
   #tail = new Uint8Array(0);
   #isFirst = true;
   #isCrowded = false;
+  readonly #nextCommit: NonNullable<Host['nextCommit']>;
   /** Whether the program is packed by upx, so that nothing can be found in it. */
   isPacked = false;
+
+  /** `fast`: the host's own search. */
+  constructor(fast: Host['nextCommit'] = undefined) {
+    this.#nextCommit = fast ?? nextCommit;
+  }
 
   add(piece: Uint8Array): void {
     const bytes = new Uint8Array(this.#tail.length + piece.length);
@@ -112,13 +132,7 @@ export class VersionSearch {
 
   /** Looks at the dashes from `from` to `end`. */
   #scan(bytes: Uint8Array, from: number, end: number): void {
-    for (let at = bytes.indexOf(dash, from); at !== -1 && at <= end; at = bytes.indexOf(dash, at + 1)) {
-      // Nearly every dash fails at its first neighbours. A number ends with a digit.
-      const last = bytes[at - 1] ?? 0;
-      if (last < 0x30 || last > 0x39) continue;
-      let digits = 1;
-      while (digits <= commitLength && isHex(bytes[at + digits])) digits += 1;
-      if (digits <= commitLength) continue;
+    for (let at = this.#nextCommit(bytes, from, end + 1); at !== -1; at = this.#nextCommit(bytes, at + 1, end + 1)) {
       const before = latin1(bytes.subarray(Math.max(0, at - versionLength), at));
       const { plain, twice } = versionBefore.exec(before)?.groups ?? {};
       const number = plain ?? twice;
@@ -235,7 +249,7 @@ async function readBinaries(
     const inode = resolve(filesystem, path);
     if (inode?.kind !== 'file') continue;
     isThere = true;
-    const search = new VersionSearch();
+    const search = new VersionSearch(budget.nextCommit);
     const observer = observe?.(path);
     let searched = 0;
     for await (const piece of content(inode)) {

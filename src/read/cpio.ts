@@ -208,6 +208,8 @@ interface Cursor {
   take(length: number): Uint8Array | Promise<Uint8Array>;
   /** Passes over `length` bytes. Throws Corrupt at the end. */
   skip(length: number): Promise<void> | undefined;
+  /** The name of the next entry, and what Host.cpioHeader says of it in `fields`: the next bytes are those behind the name. Undefined where it says nothing. */
+  header(fields: Float64Array): string | undefined;
 }
 
 /** Skips by seeking: of a file's content nothing is read. */
@@ -240,6 +242,18 @@ class SourceCursor implements Cursor {
   skip(length: number): undefined {
     this.#check(length);
     this.position += length;
+  }
+
+  header(fields: Float64Array): string | undefined {
+    const { cpioHeader } = this.#source.budget;
+    if (cpioHeader === undefined || this.position + headerSize > this.#source.length) return undefined;
+    if (this.position < this.#start || this.position + headerSize > this.#start + this.#buffer.length) {
+      this.take(headerSize);
+      this.position -= headerSize;
+    }
+    const path = cpioHeader(this.#buffer, this.position - this.#start, fields);
+    if (path !== undefined) this.position += fields[0] as number;
+    return path;
   }
 
   #check(length: number): void {
@@ -299,6 +313,14 @@ class StreamCursor implements Cursor {
     this.#at = end;
     this.position += length;
     return undefined;
+  }
+
+  header(fields: Float64Array): string | undefined {
+    const path = this.#source.budget.cpioHeader?.(this.#chunk, this.#at, fields);
+    if (path === undefined) return undefined;
+    this.#at += fields[0] as number;
+    this.position += fields[0] as number;
+    return path;
   }
 
   async #skipOn(length: number): Promise<void> {
@@ -453,24 +475,50 @@ class HardLinks {
   }
 }
 
+/** What stands before the content of an entry. */
+interface Head {
+  readonly path: string;
+  readonly kind: InodeKind;
+  /** Of the content, in bytes. */
+  readonly size: number;
+  readonly shared: CpioHeader['shared'];
+}
+
+/** By their numbers in `Host.cpioHeader`. */
+const kindNumbers: readonly InodeKind[] = ['directory', 'file', 'symlink', 'other'];
+const fields = new Float64Array(3);
+
+/** The next entry's, where the host reads it itself. */
+function quickHead(cursor: Cursor): Head | undefined {
+  const path = cursor.header(fields);
+  if (path === undefined) return undefined;
+  return { path, kind: kindNumbers[fields[1] as number] as InodeKind, size: fields[2] as number, shared: undefined };
+}
+
+/** `isFirst`: of all of a compressed stream. */
+async function nextHead(cursor: Cursor, isFirst: boolean): Promise<Head> {
+  const place = cursor.position;
+  const got = cursor.take(headerSize);
+  const header = got instanceof Promise ? await got : got;
+  if (!isCpio(header)) {
+    if (isFirst)
+      throw unknownForm(header.subarray(0, magicSize), `${cursor.what}: byte ${place} of what is in it`, true);
+    throw new Corrupt(`${cursor.what}: no cpio header at byte ${place} of the plain stream`);
+  }
+  const { nameSize, ...rest } = parseCpioHeader(header, cursor.what, place);
+  const named = cursor.take(nameSize + padding(headerSize + nameSize));
+  const path = cpioName(named instanceof Promise ? await named : named, nameSize, cursor.what, place);
+  return { path, ...rest };
+}
+
 /** Reads one archive, up to its trailer and the padding of that. */
 async function readArchive(cursor: Cursor, tree: Tree, segment: Segment, isFirst = false): Promise<void> {
   const linked = new HardLinks(cursor.what);
   const start = cursor.position;
   for (;;) {
     const place = cursor.position;
-    const got = cursor.take(headerSize);
-    const header = got instanceof Promise ? await got : got;
-    if (!isCpio(header)) {
-      const isStart = place === start && isFirst;
-      if (isStart)
-        throw unknownForm(header.subarray(0, magicSize), `${cursor.what}: byte ${place} of what is in it`, true);
-      throw new Corrupt(`${cursor.what}: no cpio header at byte ${place} of the plain stream`);
-    }
-    const { kind, size, nameSize, shared } = parseCpioHeader(header, cursor.what, place);
+    const { path, kind, size, shared } = quickHead(cursor) ?? (await nextHead(cursor, isFirst && place === start));
     const identity = shared === undefined ? undefined : linked.identity(shared);
-    const named = cursor.take(nameSize + padding(headerSize + nameSize));
-    const path = cpioName(named instanceof Promise ? await named : named, nameSize, cursor.what, place);
     tree.count(path.length);
     if (path === trailer) {
       if (size !== 0) throw new Corrupt(`${cursor.what}: the trailer at byte ${place} has ${size} bytes of content`);

@@ -12,14 +12,18 @@ export class Budget {
   /** Bytes read so far. */
   spent = 0;
   readonly deadline: number;
-  /** The host's own decoder, which takes less of the time. */
+  /** The host's own parts, which take less of the time. */
   readonly lz4Block: Host['lz4Block'];
+  readonly cpioHeader: Host['cpioHeader'];
+  readonly nextCommit: Host['nextCommit'];
   readonly #host: Pick<Host, 'now'>;
 
   /** `deadline`: milliseconds on the host's clock. */
-  constructor(host: Pick<Host, 'now' | 'lz4Block'>, deadline: number) {
+  constructor(host: Pick<Host, 'now' | 'lz4Block' | 'cpioHeader' | 'nextCommit'>, deadline: number) {
     this.#host = host;
     this.lz4Block = host.lz4Block;
+    this.cpioHeader = host.cpioHeader;
+    this.nextCommit = host.nextCommit;
     this.deadline = deadline;
   }
 

@@ -22,6 +22,8 @@ export interface Segment {
 const kinds: readonly InodeKind[] = ['directory', 'file', 'symlink', 'other'];
 const codes: Readonly<Record<InodeKind, number>> = { directory: 0, file: 1, symlink: 2, other: 3 };
 const root = 0;
+/** How often the clock is looked at: an entry takes microseconds. */
+const entriesBetweenLooks = 64;
 /** Rows of the columns at the start. */
 const fewEntries = 4096;
 
@@ -92,10 +94,10 @@ export class Entry implements Inode {
   }
 }
 
-/** Where something can stand in the tree: the number of the directory, and the name in it. */
+/** Where something can stand in the tree: the number of the directory, and with it the name in it, as the tree's names have it. */
 interface Place {
   readonly parent: number;
-  readonly name: string;
+  readonly key: string;
 }
 
 function components(path: string): string[] {
@@ -129,6 +131,7 @@ export class Tree {
   /** Where the last entry stood: most stand in the same directory. Good until something that is there already is replaced. */
   #lastPath: string | undefined;
   #lastParent = root;
+  #lastPrefix = '';
 
   constructor(source: Source, wanted: ReadonlySet<string>) {
     this.#source = source;
@@ -220,7 +223,7 @@ export class Tree {
     if (this.#nameBytes > limits.initrdNameBytes) {
       throw new LimitExceeded(`${path}: an initrd with more than ${limits.initrdNameBytes} bytes of names`);
     }
-    budget.checkTime(path);
+    if (this.#entries % entriesBetweenLooks === 0) budget.checkTime(path);
   }
 
   /** An entry that the kernel drops too: nothing can be made at its path, or it has content where there can be none. */
@@ -235,13 +238,14 @@ export class Tree {
 
   /** Nothing but a file has content. */
   fill(number: number, size: number, segment: Segment, at: number, content: Uint8Array | undefined): void {
-    if (this.kind(number) !== 'file') return;
-    this.#keptBytes += (content?.length ?? 0) - (this.kept(number)?.length ?? 0);
+    if (this.#kinds[number] !== codes.file) return;
     this.#sizes[number] = size;
     // All plain archives are one, and of others there are few.
     const known = segment.compression === undefined ? 0 : this.#segments.indexOf(segment);
     this.#segmentNumbers[number] = known === -1 ? this.#segments.push(segment) - 1 : known;
     this.#places[number] = at;
+    if (content === undefined && this.#kept.size === 0) return;
+    this.#keptBytes += (content?.length ?? 0) - (this.kept(number)?.length ?? 0);
     if (content === undefined) this.#kept.delete(number);
     else this.#kept.set(number, content);
   }
@@ -251,8 +255,8 @@ export class Tree {
     const place = size === 0 ? this.#locate(path) : undefined;
     if (place === undefined) this.leaveOut();
     else {
-      const there = this.lookup(place.parent, place.name);
-      if (there === undefined || this.kind(there) !== 'directory') this.#set(place, this.#add('directory'));
+      const there = this.#numbers.get(place.key);
+      if (there === undefined || this.kind(there) !== 'directory') this.#set(place, this.#add('directory'), there);
     }
   }
 
@@ -271,7 +275,7 @@ export class Tree {
   /** The new file or special node at `path`, or the file that is there already; undefined when there can be none. */
   place(path: string, kind: InodeKind): number | undefined {
     const place = this.#locate(path);
-    const there = place === undefined ? undefined : this.lookup(place.parent, place.name);
+    const there = place === undefined ? undefined : this.#numbers.get(place.key);
     if (kind === 'file' && there !== undefined && this.kind(there) === 'file') return there;
     return this.#putAt(place, this.#add(kind), there);
   }
@@ -279,7 +283,7 @@ export class Tree {
   /** Returns the entry; undefined when there can be none at `path`. */
   put(path: string, number: number): number | undefined {
     const place = this.#locate(path);
-    return this.#putAt(place, number, place === undefined ? undefined : this.lookup(place.parent, place.name));
+    return this.#putAt(place, number, place === undefined ? undefined : this.#numbers.get(place.key));
   }
 
   #putAt(place: Place | undefined, number: number, there: number | undefined): number | undefined {
@@ -288,14 +292,14 @@ export class Tree {
       this.leaveOut();
       return undefined;
     }
-    this.#set(place, number);
+    this.#set(place, number, there);
     return number;
   }
 
-  #set({ parent, name }: Place, number: number): void {
-    const key = `${parent}/${name}`;
+  /** `there`: what stands there before. */
+  #set({ parent, key }: Place, number: number, there: number | undefined): void {
     // A path that led through what stood here may lead elsewhere now.
-    if (this.#numbers.has(key)) this.#lastPath = undefined;
+    if (there !== undefined) this.#lastPath = undefined;
     else this.#sizes[parent] = (this.#sizes[parent] as number) + 1;
     this.#numbers.set(key, number);
   }
@@ -310,11 +314,12 @@ export class Tree {
     // Such a name stands for another one.
     if (slash === -1 || name === '' || name === '.' || name === '..') return this.#locateAnew(path);
     const parentPath = path.slice(0, slash);
-    if (parentPath === this.#lastPath) return { parent: this.#lastParent, name };
+    if (parentPath === this.#lastPath) return { parent: this.#lastParent, key: this.#lastPrefix + name };
     const place = this.#locateAnew(path);
     if (place === undefined) return undefined;
     this.#lastPath = parentPath;
     this.#lastParent = place.parent;
+    this.#lastPrefix = `${place.parent}/`;
     return place;
   }
 
@@ -350,14 +355,14 @@ export class Tree {
       // As in the kernel, too many links are an error of this entry alone.
       if (links > limits.symlinks || pending.length > limits.pathBytes) return undefined;
     }
-    return { parent: here, name: last };
+    return { parent: here, key: `${here}/${last}` };
   }
 
   #imply(parent: number, name: string): number {
     this.count(name.length);
     this.#implied += 1;
     const made = this.#add('directory');
-    this.#set({ parent, name }, made);
+    this.#set({ parent, key: `${parent}/${name}` }, made, undefined);
     return made;
   }
 }

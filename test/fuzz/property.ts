@@ -212,7 +212,10 @@ class Walk {
 }
 
 /** The budget's end must come by bytes, not by time. */
-function budgetOf(host: Pick<Host, 'now' | 'lz4Block'>, { bound }: ExamineOptions): Budget {
+function budgetOf(
+  host: Pick<Host, 'now' | 'lz4Block' | 'cpioHeader' | 'nextCommit'>,
+  { bound }: ExamineOptions,
+): Budget {
   return new Budget(host, host.now() + bound);
 }
 
@@ -298,10 +301,12 @@ const chunkSizes = [65_536, 61, 110, 4096, 0];
  * The host with one image in memory; no more of a host is needed than its clock and its decoder. Its only program is a `gzip` that passes everything on
  * behind the head, which says how large the chunks are and how the program ends.
  */
-export function hostOf(host: Pick<Host, 'now' | 'lz4Block'>, file: () => File): Host {
+export function hostOf(host: Pick<Host, 'now' | 'lz4Block' | 'cpioHeader' | 'nextCommit'>, file: () => File): Host {
   return {
     now: () => host.now(),
     lz4Block: host.lz4Block,
+    cpioHeader: host.cpioHeader,
+    nextCommit: host.nextCommit,
     open: file,
     status: () => undefined,
     async *stream([program]: readonly string[], { input }: RunOptions): AsyncGenerator<Uint8Array> {
