@@ -23,6 +23,8 @@ export interface Case {
 export interface Report {
   mutations: number;
   readonly outcomes: Record<'answer' | ProblemKind, number>;
+  /** The same for the same answers. */
+  digest: number;
   readonly faults: Case[];
   slowest: { milliseconds: number; number: number };
 }
@@ -67,6 +69,13 @@ function opaquePlaces(data: Uint8Array): Place[] {
   ];
 }
 
+/** Of all answers in their order, a number of 32 bits. */
+function digest(before: number, text: string): number {
+  let value = before;
+  for (let at = 0; at < text.length; at += 1) value = (Math.imul(value, 31) + text.charCodeAt(at)) >>> 0;
+  return value;
+}
+
 export async function campaign(
   host: Pick<Host, 'now' | 'lz4Block'>,
   seeds: readonly Seed[],
@@ -76,6 +85,7 @@ export async function campaign(
     mutations: 0,
     outcomes: { answer: 0, corrupt: 0, unsupported: 0, 'limit-exceeded': 0, io: 0, 'not-found': 0, usage: 0 },
     faults: [],
+    digest: 0,
     slowest: { milliseconds: 0, number: -1 },
   };
   const places = new Map<Seed, Place[]>();
@@ -98,8 +108,9 @@ export async function campaign(
         host: hostOf(host, () => new MemoryFile(`/${seed.name}`, data, mutation.size)),
         path: `/${seed.name}`,
       };
-      const { outcome, milliseconds } = await examine(stored.host, stored.path, examining);
+      const { answer, outcome, milliseconds } = await examine(stored.host, stored.path, examining);
       report.outcomes[outcome] += 1;
+      report.digest = digest(report.digest, answer);
       if (milliseconds > report.slowest.milliseconds) report.slowest = { milliseconds, number };
     } catch (error) {
       const message = error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error);

@@ -72,6 +72,8 @@ class TracedSource extends Source {
 }
 
 export interface Examined {
+  /** All that was answered, or was wrong, in one text: both forms of the program must say the same. */
+  readonly answer: string;
   /** `answer` when no problem was met anywhere. */
   readonly outcome: 'answer' | ProblemKind;
   readonly milliseconds: number;
@@ -259,17 +261,18 @@ function examineProgram(host: Host, path: string, options: ExamineOptions): Exam
   const description = search.result();
   for (const name of description?.calls.keys() ?? []) if (!/^\w+\/\w+$/.test(name)) throw new Fault(`a call ${name}`);
   if (description !== null) compareDescriptions(description, description);
-  return { outcome, milliseconds: host.now() - start };
+  return { answer: outcome, outcome, milliseconds: host.now() - start };
 }
 
 /** Throws Fault when the property does not hold for the image that `host.open` gives. */
 export async function examine(host: Host, path: string, options: ExamineOptions): Promise<Examined> {
   const start = host.now();
   if (path.startsWith('/program-')) return examineProgram(host, path, options);
-  const { problem, agent, unknown, kind } = await readImage(host, path, {
+  const facts = await readImage(host, path, {
     deadline: start + options.bound,
     deep: true,
   });
+  const { problem, agent, unknown, kind } = facts;
   if (problem !== null) checkMessage(problem.message);
   else if (agent === null && unknown === null && kind === 'guest') throw new Fault('no agent, and no reason why');
   if (agent !== null && !/^[0-9]+\.[0-9]+\.[0-9]+/.test(agent.version.text))
@@ -277,7 +280,8 @@ export async function examine(host: Host, path: string, options: ExamineOptions)
   const file = host.open(path);
   try {
     const problems = file.size === 0 ? [] : await walkImage(host, new Source(file, budgetOf(host, options)), options);
-    return { outcome: problem?.kind ?? problems[0]?.kind ?? 'answer', milliseconds: host.now() - start };
+    const answer = JSON.stringify([facts, ...problems.map(({ kind: of, message }) => [of, message])]);
+    return { answer, outcome: problem?.kind ?? problems[0]?.kind ?? 'answer', milliseconds: host.now() - start };
   } finally {
     file.close();
   }

@@ -65,6 +65,21 @@ for (const reader of readers) {
   );
 }
 
+for (const reader of ['cpio', 'stream'] as const) {
+  test(
+    `${reader}: what the native form reads in C and the Node.js form in TypeScript, both say the same of, to the letter`,
+    async () => {
+      const [inC, inTypeScript] = [
+        await fuzzNative(reader, 20260824, nativeCounts[reader], 100),
+        await fuzz(reader, 20260824, nativeCounts[reader], 100),
+      ];
+      assert.ok(inC.report !== undefined && inC.report.faults === 0, inC.text);
+      assert.is(inC.report.digest, inTypeScript.report?.digest);
+    },
+    { needs: [nativeProgram, ...programs[reader]] },
+  );
+}
+
 test('the same seed damages the same bytes', () => {
   const [seed] = makeSeeds('disk');
   const target = { data: seed?.data ?? new Uint8Array(), places: [] };
