@@ -1,0 +1,87 @@
+/**
+ * How many instructions the native program runs (valgrind's callgrind), which no load of the machine changes: as multiples of what a program of
+ * the same interpreter, compiler and libc runs. `node --import tsx test/bench/counts.ts` prints them beside test/bench/budget.json;
+ * with `--write` it puts them there.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { kataNode } from '../e2e/kata-node.ts';
+import { aptInput, forms, inOwnRun, type Step, sampleNode } from '../e2e/program.ts';
+import { guestTree, run, temporaryFolder, writeTree } from '../images.ts';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+const budgetFile = join(top, 'test/bench/budget.json');
+
+export const budget: Readonly<Record<string, number>> = JSON.parse(readFileSync(budgetFile, 'utf8'));
+
+/** Of `argv`, in a process tree that is always the same: a hook goes through its ancestors. */
+function instructionsOf(argv: readonly string[], input = ''): number {
+  const counted = ['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null', ...argv];
+  const [program = '', ...args] = inOwnRun(['unshare', '--pid', '--fork', '--mount-proc', ...counted]);
+  const { stderr } = spawnSync(program, args, {
+    input,
+    encoding: 'utf8',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', APT_HOOK_INFO_FD: '0' },
+  });
+  const count = Number(/Collected : ([0-9]+)/.exec(stderr)?.[1]);
+  if (Number.isNaN(count)) throw new Error(`no count of ${argv.join(' ')}: ${stderr.slice(-500)}`);
+  return count;
+}
+
+function calibration(): number {
+  const program = join(temporaryFolder(), 'calibration');
+  run(join(top, 'packaging/native/build'), join(top, 'test/bench/calibration.ts'), program);
+  return instructionsOf([program]);
+}
+
+/** A plain newc archive of a guest with 3,000 files more. */
+function initrd(): string {
+  const folder = temporaryFolder();
+  const paths = Array.from({ length: 3000 }, (_, index) => `usr/lib/part-${index % 30}/some/file-${index}.so`);
+  writeTree(folder, { ...guestTree('3.12.0'), ...Object.fromEntries(paths.map((path) => [path, 'x'])) });
+  const file = join(temporaryFolder(), 'initrd');
+  run('sh', '-c', `cd '${folder}' && find . | LC_ALL=C sort | cpio -o -H newc --quiet > '${file}'`);
+  return file;
+}
+
+/** Multiples of the calibrating program's, by what is done. Needs root, valgrind, cpio and what builds the native form. */
+export function counts(): Record<string, number> {
+  const [program = ''] = forms.find(({ name }) => name === 'native')?.argv ?? [];
+  const strangers: readonly Step[] = Array.from({ length: 200 }, (_, index) => ({
+    name: `lib${index}`,
+    old: '1',
+    next: '2',
+    what: `/var/cache/apt/archives/lib${index}_2_amd64.deb`,
+  }));
+  const root = join(temporaryFolder(), 'node');
+  mkdirSync(root);
+  writeTree(root, kataNode(strangers.map(({ name }) => name)));
+  const header = Array.from(
+    { length: 6000 },
+    (_, index) => `Dir::Some::Option::Number${index}=/var/lib/thing/${index}`,
+  );
+  const image = join(sampleNode, 'usr/share/kata-containers/kata-containers.img');
+  const one = calibration();
+  const multiple = (argv: readonly string[], input?: string): number =>
+    Number((instructionsOf([program, ...argv], input) / one).toFixed(4));
+  return {
+    'start alone (--version)': multiple(['--version']),
+    'an apt run that has nothing to do with Kata: 200 upgrades, 6,000 lines of configuration': multiple(
+      ['hook', 'apt'],
+      aptInput(strangers, header, root),
+    ),
+    'an ext4 image': multiple(['image', image]),
+    'a plain initrd of 3,000 files': multiple(['image', initrd()]),
+    'the installed node, with fifteen configurations': multiple(['--root', root]),
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const found = counts();
+  for (const [what, multiple] of Object.entries(found))
+    process.stdout.write(`${multiple.toFixed(3).padStart(9)} (budget ${budget[what]?.toFixed(3) ?? '-'})  ${what}\n`);
+  if (process.argv[2] === '--write') writeFileSync(budgetFile, `${JSON.stringify(found, null, 2)}\n`);
+}
