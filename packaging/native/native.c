@@ -363,6 +363,27 @@ static JSValue read_cpio_header(JSContext *context, JSValueConst this, int count
   return JS_NewStringLen(context, (const char *)name, end - name);
 }
 
+/* latin1(buffer, from, to): a string of one character for each byte. QuickJS takes UTF-8, in which a byte over 0x7f is two. */
+static JSValue to_latin1(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned length, high = 0;
+  const uint8_t *bytes = range(context, arguments, &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  for (unsigned index = 0; index < length; index++) high += bytes[index] >> 7;
+  if (high == 0) return JS_NewStringLen(context, (const char *)bytes, length);
+  char *text = js_malloc(context, (size_t)length + high), *next = text;
+  if (text == NULL) return JS_EXCEPTION;
+  for (unsigned index = 0; index < length; index++) {
+    if (bytes[index] < 0x80) *next++ = bytes[index];
+    else {
+      *next++ = 0xc0 | bytes[index] >> 6;
+      *next++ = 0x80 | (bytes[index] & 0x3f);
+    }
+  }
+  JSValue string = JS_NewStringLen(context, text, next - text);
+  js_free(context, text);
+  return string;
+}
+
 /*
  * nextCommit(buffer, from, to, start, end): where in that range the next dash stands, from `start` on and before `end`, that has a decimal
  * digit before it and 40 hexadecimal ones behind it; else -1. All but the range itself counts from the range's beginning.
@@ -459,6 +480,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("holding", 3, holding),
   JS_CFUNC_DEF("cpioHeader", 4, read_cpio_header),
   JS_CFUNC_DEF("nextCommit", 5, next_commit),
+  JS_CFUNC_DEF("latin1", 3, to_latin1),
 };
 
 static int fill_module(JSContext *context, JSModuleDef *module) {

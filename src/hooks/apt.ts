@@ -15,10 +15,18 @@ import { type Host, readAll } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
 import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 
-/** Whether one of the keys that are looked at, KataCheck::… and DPkg::Options, can stand in this line: asked thousands of times. */
-function canBeRead(line: string): boolean {
-  const first = line.charCodeAt(0) | 0x20;
-  return first === 0x6b || (first === 0x64 && (line.charCodeAt(1) | 0x20) === 0x70);
+/** The lines that can hold one of the keys that are looked at, KataCheck::… and DPkg::Options: there are thousands of others. */
+function readableLines(header: string): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at < header.length; ) {
+    const found = header.indexOf('\n', at);
+    const end = found === -1 ? header.length : found;
+    const first = header.charCodeAt(at) | 0x20;
+    if (first === 0x6b || (first === 0x64 && (header.charCodeAt(at + 1) | 0x20) === 0x70))
+      lines.push(header.slice(at, end));
+    at = end + 1;
+  }
+  return lines;
 }
 
 const steps = {
@@ -48,16 +56,16 @@ export function parseAptHook(input: string): Transaction {
 
   const headerEnd = input.indexOf('\n\n');
   if (headerEnd === -1) throw new Corrupt("apt's hook input has no empty line behind its configuration");
-  const lines = input.slice(0, headerEnd).split('\n');
-  const header = lines.filter(canBeRead);
-  const firstLine = lines.length + 2;
+  const header = readableLines(input.slice(0, headerEnd));
   const changes = decoded(input.slice(headerEnd + 2))
     .split('\n')
     .flatMap((line, index): PackageChange[] => {
       if (line === '') return [];
       const groups = step.exec(line)?.groups;
-      if (groups === undefined)
-        throw new Corrupt(`apt's hook input, line ${firstLine + index}: not a step of version ${version}`);
+      if (groups === undefined) {
+        const before = input.slice(0, headerEnd).split('\n').length;
+        throw new Corrupt(`apt's hook input, line ${before + 2 + index}: not a step of version ${version}`);
+      }
       const { name = '', old, new: next, what = '' } = groups;
       const marker = what === '**CONFIGURE**' || what === '**REMOVE**' ? what : null;
       return [

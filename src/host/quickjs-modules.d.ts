@@ -103,6 +103,8 @@ declare module 'native' {
   ): string | undefined;
   /** `start`, `end` and the result count from the range's beginning. */
   export function nextCommit(buffer: ArrayBufferLike, from: number, to: number, start: number, end: number): number;
+  /** A character for each byte. */
+  export function latin1(buffer: ArrayBufferLike, from: number, to: number): string;
   export function widenPipe(descriptor: number, bytes: number): void;
   export function holding(paths: readonly string[], texts: readonly string[], limit: number): string[];
 }

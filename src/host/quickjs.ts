@@ -52,10 +52,9 @@ function failure(errno: number, path: string): Error {
   return new Io(`${path}: ${std.strerror(errno)}`);
 }
 
-function latin1(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
+/** A character for each byte. */
+export function latin1({ buffer, byteOffset, length }: Uint8Array): string {
+  return native.latin1(buffer, byteOffset, byteOffset + length);
 }
 
 /** UTF-8, which QuickJS has no encoder for. */

@@ -10,13 +10,22 @@ const characterChunk = 8192;
 
 /** A text with one character (0 to 255) for each byte: names in an image need not be UTF-8 and must compare exactly. */
 export function latin1(bytes: Uint8Array): string {
+  return toLatin1(bytes);
+}
+
+/** At its start, a form of the program can give a function that does the same in less time. */
+export function replaceLatin1(faster: (bytes: Uint8Array) => string): void {
+  toLatin1 = faster;
+}
+
+let toLatin1 = (bytes: Uint8Array): string => {
   let text = '';
   for (let at = 0; at < bytes.length; at += characterChunk) {
     // Spreading the bytes would take ten times as long in QuickJS.
     text += String.fromCharCode.apply(null, bytes.subarray(at, at + characterChunk) as unknown as number[]);
   }
   return text;
-}
+};
 
 /** Bytes of a text of `latin1`'s form. */
 export function fromLatin1(text: string): Uint8Array {

@@ -4,9 +4,11 @@
  */
 
 import * as std from 'std';
-import { createQuickJsHost } from '../../src/host/quickjs.ts';
+import { createQuickJsHost, latin1 } from '../../src/host/quickjs.ts';
+import { replaceLatin1 } from '../../src/read/bytes.ts';
 import { campaign, type Seed } from './campaign.ts';
 
+replaceLatin1(latin1);
 const host = createQuickJsHost();
 const step = 8 * 1024 * 1024;
 
