@@ -16,7 +16,7 @@ const sources = join(import.meta.dirname, '../src');
 /** From top to bottom: a room, and the rooms that it may import from. judge and protocol are pure: they do not know the host. */
 const rooms: readonly (readonly [room: string, below: readonly string[]])[] = [
   ['main.node.ts', ['cli.ts', 'commands', 'host']],
-  ['main.quickjs.ts', ['cli.ts', 'commands', 'host']],
+  ['main.quickjs.ts', ['cli.ts', 'commands', 'read', 'host']],
   ['cli.ts', ['commands', 'report', 'host']],
   [
     'commands',
