@@ -5,9 +5,11 @@
 
 import { firstDeadline } from '../config.ts';
 import { Usage } from '../errors.ts';
+import { knownProtocol } from '../locate/additions.ts';
 import { locateInstallation } from '../locate/installation.ts';
 import { whyNotCovered } from '../protocol/place.ts';
-import { builtIn, type Known } from '../protocol/reach.ts';
+import type { Known } from '../protocol/reach.ts';
+import { printable } from '../report/printable.ts';
 import { evidenceFor, programsJson, programsText } from '../report/programs.ts';
 import { type Asked, protocolJson, protocolText } from '../report/protocol.ts';
 import { readingOf } from '../state/before.ts';
@@ -24,10 +26,11 @@ export async function run(context: Context): Promise<number> {
   if (context.values.has('from') || context.values.has('to')) throw new Usage('--from and --to belong to compare');
   if (from !== undefined && isFile(context, from)) return programs(context);
   if (rest.length > 0) throw new Usage(`two releases at the most, not ${rest[0]} too`);
+  const known = knownHere(context);
   const [older = null, newer = null] = [from, to].map((text) =>
-    text === undefined ? null : coveredRelease(text, builtIn),
+    text === undefined ? null : coveredRelease(text, known),
   );
-  const asked = older === null || newer === null ? { known: builtIn, node: null } : askedOf(context, builtIn);
+  const asked = older === null || newer === null ? { known, node: null } : askedOf(context, known);
   if (flags.has('json')) host.write(1, protocolJson(older, newer, asked));
   else if (!flags.has('quiet')) host.write(1, protocolText(older, newer, asked));
   return exitStatus.goAhead;
@@ -61,6 +64,14 @@ function coveredRelease(text: string, { lastMinors }: Known): Version {
   const why = whyNotCovered(version, lastMinors);
   if (why !== null) throw new Usage(`${text}: ${why}`);
   return version;
+}
+
+/** The tables, with what is added to them on this node. */
+function knownHere(context: Context): Known {
+  const problems: string[] = [];
+  const known = knownProtocol(rootOf(context).rooted, problems);
+  for (const problem of problems) context.host.write(2, `kata-check: warning: ${printable(problem)}\n`);
+  return known;
 }
 
 /** This node's configurations, or those below --root; none where nothing of Kata is there. */

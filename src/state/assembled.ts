@@ -27,7 +27,7 @@ export async function assembled(
   steps: readonly PackageChange[],
 ): Promise<After> {
   const before = await nodeBefore(host, rooted, request, steps);
-  const warnings: string[] = [];
+  const warnings: string[] = [...before.refused];
   const incoming: Incoming[] = [];
   try {
     await examine(before, steps, incoming, warnings);

@@ -4,12 +4,13 @@
 
 import type { Wanted } from '../archive/incoming.ts';
 import type { Host } from '../host/host.ts';
+import { knownProtocol } from '../locate/additions.ts';
 import { namesOf } from '../locate/configurations.ts';
 import { type ConfiguredImage, type Installation, locateInstallation, usualImages } from '../locate/installation.ts';
 import { installedPackages } from '../locate/packages.ts';
 import { deployed, type Program, programsBelow, runtimePrograms } from '../locate/programs.ts';
 import type { InstalledPackage } from '../locate/provides.ts';
-import { builtIn, type Known } from '../protocol/reach.ts';
+import type { Known } from '../protocol/reach.ts';
 import type { Reading } from './node.ts';
 import type { Request } from './request.ts';
 import type { PackageChange } from './transaction.ts';
@@ -27,8 +28,9 @@ export interface Before {
   readonly isFresh: boolean;
   /** Owners of runtime programs and images, and what is installed of the packages that change. */
   readonly packages: readonly InstalledPackage[];
-  /** The protocol's tables. */
+  /** The protocol's tables, and why what was to be added to them was refused. */
   readonly known: Known;
+  readonly refused: readonly string[];
   /** What something reads of the node's configurations. */
   readonly reading: Reading;
   /** For what is read out of packages, in milliseconds on the host's clock. */
@@ -56,8 +58,21 @@ export async function nodeBefore(
   const names = [...new Set([...listed, ...steps.map(({ name }) => name)])];
   const paths = [...installation.programs.map(({ path }) => path), ...images.flatMap((image) => image.names)];
   const packages = await installedPackages(host, root, [...new Set(paths)], names, deadline);
+  const refused: string[] = [];
   const reading = readingOf(installation);
-  return { host, rooted, request, installation, images, isFresh, packages, known: builtIn, reading, payloadDeadline };
+  return {
+    host,
+    rooted,
+    request,
+    installation,
+    images,
+    isFresh,
+    packages,
+    known: knownProtocol(rooted, refused),
+    refused,
+    reading,
+    payloadDeadline,
+  };
 }
 
 /** What something reads. */

@@ -37,7 +37,7 @@ const rows: readonly [rule: string, runtime: Runtime, image: Image, expected: Re
     by('1.1.0', null),
     holding('1.0.0', null),
     [
-      /^KC103 block Pods do not start: ephemeral; .* a container is paused: PauseContainer; .* resumed: ResumeContainer\.$/,
+      /^KC103 block pods do not start: ephemeral; .* a container is paused: PauseContainer; .* resumed: ResumeContainer$/,
     ],
   ],
   ['one alone says nothing either', by('1.0.0', pausing), holding('1.0.0', null), []],
@@ -52,7 +52,7 @@ const rows: readonly [rule: string, runtime: Runtime, image: Image, expected: Re
     by('1.1.0', pausing),
     holding('1.0.0', old),
     [
-      /^KC103 block Pods do not start: ephemeral; .* a container is paused: PauseContainer; .* resumed: ResumeContainer\.$/,
+      /^KC103 block pods do not start: ephemeral; .* a container is paused: PauseContainer; .* resumed: ResumeContainer$/,
     ],
   ],
   [
