@@ -272,3 +272,9 @@ export const lastMinors: ReadonlyMap<number, number> = new Map([
   [3, 32],
   [4, 1],
 ]);
+
+/**
+ * Pre-releases that already speak as their release does: the first of them. Both sides of 2.0.0-alpha1 speak ttRPC (kata-containers 2.0.0-alpha1,
+ * src/agent/Cargo.toml line 15, src/runtime/virtcontainers/pkg/agent/protocols/client/client.go line 136).
+ */
+export const earlyBuilds: ReadonlyMap<string, string> = new Map([['2.0.0', '2.0.0-alpha1']]);

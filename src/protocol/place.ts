@@ -2,8 +2,8 @@
  * Where a version stands in the order of releases. A number, since places are compared for each row of the tables.
  */
 
-import type { Version } from '../version.ts';
-import { firstRelease } from './history.ts';
+import { compareVersions, parseVersion, type Version } from '../version.ts';
+import { earlyBuilds, firstRelease } from './history.ts';
 
 /** The last minor version of each major one, of those that the tables cover. */
 export type LastMinors = ReadonlyMap<number, number>;
@@ -55,10 +55,17 @@ function nextRelease(
  */
 export function placesOf(version: Version, lastMinors: LastMinors): number[] {
   const at = place(version);
-  if (version.stands === 'before') return [at - justBefore, at];
+  if (version.stands === 'before') return isEarly(version) ? [at] : [at - justBefore, at];
   if (version.stands === 'at') return [at];
   const next = nextRelease(version, lastMinors);
   return [at, next === undefined ? Number.POSITIVE_INFINITY : place(next)];
+}
+
+/** It is known to speak as its release does. */
+function isEarly(version: Version): boolean {
+  const first = earlyBuilds.get(`${version.major}.${version.minor}.${version.patch}`);
+  const since = first === undefined ? undefined : parseVersion(first);
+  return since !== undefined && compareVersions(version, since) >= 0;
 }
 
 /** In words, between which releases it stands; null for a release. */

@@ -54,6 +54,12 @@ test('a pre-release stands before its release, or at it', () => {
   assert.is(betweenReleases(version('3.2.0-rc0'), lastMinors), 'a build before 3.2.0');
 });
 
+test('the pre-releases of 2.0.0 spoke as it does, but for the first', () => {
+  for (const text of ['2.0.0-alpha1', '2.0.0-alpha3', '2.0.0-rc1'])
+    assert.equal(placesOf(version(text), lastMinors), [placeOf('2.0.0')], text);
+  assert.is(placesOf(version('2.0.0-alpha0'), lastMinors).length, 2);
+});
+
 test('what comes behind the last release has no end', () => {
   assert.equal(placesOf(version('4.1.0-57-g0123abcde'), lastMinors), [placeOf('4.1.0'), Number.POSITIVE_INFINITY]);
   assert.is(betweenReleases(version('4.1.0-57-g0123abcde'), lastMinors), 'a build behind 4.1.0');
