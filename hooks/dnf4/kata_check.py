@@ -92,9 +92,14 @@ class KataCheck(dnf.Plugin):
         self.timeout = TIMEOUT
 
     def config(self):
-        parser = self.read_config(self.base.conf)
-        if parser.has_option('main', 'timeout'):
-            self.timeout = max(1, int(parser.get('main', 'timeout')))
+        # A mistake in this file must not cost more than a line: dnf would print a traceback in each run.
+        try:
+            parser = self.read_config(self.base.conf)
+            if parser.has_option('main', 'timeout'):
+                self.timeout = max(1, int(parser.get('main', 'timeout')))
+        except (ValueError, RuntimeError, dnf.exceptions.Error) as error:
+            reason = ' '.join(str(error).split())
+            logger.warning('kata-check: its configuration among the plugins of dnf is not used: %s', reason)
 
     def pre_transaction(self):
         if not os.access(PROGRAM, os.X_OK) or self.base.transaction is None:

@@ -64,6 +64,22 @@ test(
 );
 
 test(
+  'a mistake in the configuration of the plugin is one line, and dnf and the check go on',
+  () => {
+    for (const text of ['[main]\ntimeout = 60s\n', '[main]\ntimeout =\n', 'timeout = 5\n', '[main\n']) {
+      const where = node();
+      where.write(hangs, text);
+      const { status, output } = dnf.run(where, ['upgrade', 'kata-runtime-1.1.0']);
+      rmSync(where.path(hangs));
+      assert.not.match(output, /Traceback/, text);
+      assert.is(status, 1, output);
+      assert.match(output, /stopped dnf/);
+    }
+  },
+  { needs, timeout: 300 },
+);
+
+test(
   'an interrupt ends dnf with all that kata-check began, and nothing is changed',
   () => {
     const where = node();
