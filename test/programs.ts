@@ -146,7 +146,10 @@ export function rustProgram(
 ): string {
   const folder = temporaryFolder();
   const embedded = descriptors.map((bytes, at) => `static DESCRIPTOR${at}: &[u8] = &[${[...bytes].join(',')}];\n`);
-  const source = `use std::hint::black_box;
+  const source = `// Debian's rustc of bookworm has no std::hint::black_box yet.
+fn black_box<T: Copy>(value: T) -> T {
+    unsafe { std::ptr::read_volatile(&value) }
+}
 const AGENT_VERSION: &str = "${version}";
 const API_VERSION: &str = "0.0.1";
 const VERSION_COMMIT: &str = "${version}-${commit}";
@@ -158,7 +161,7 @@ ${notServed.map((name) => `    println!("{}", black_box("/grpc.AgentService/${na
 }
 `;
   writeFileSync(join(folder, 'main.rs'), source);
-  execFileSync('rustc', ['-O', '-C', 'strip=symbols', '-o', 'program', 'main.rs'], { cwd: folder, stdio: 'pipe' });
+  execFileSync('/usr/bin/rustc', ['-O', '-C', 'strip=symbols', '-o', 'program', 'main.rs'], { cwd: folder, stdio: 'pipe' });
   return join(folder, 'program');
 }
 

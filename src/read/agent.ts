@@ -5,7 +5,8 @@
  * always has the same form, so it is read line by line: that takes no longer on a hostile file than on a real one.
  * In a binary only `X.Y.Z[-alphaN|-rcN]-<40 hex>[-dirty]` can be relied on: it stands there in Go and in Rust builds
  * from git, while bare numbers drown in those of Rust's crates. In Rust, three constants of the agent (src/agent/src/version.rs.in) mostly stand
- * one behind the other without an end, its version, that of its interface and its version with the commit: `3.29.00.0.13.29.0-<40 hex>`.
+ * one behind the other without an end, its version, that of its interface and its version with the commit: `3.29.00.0.13.29.0-<40 hex>`, or
+ * in another order, as the compiler likes: `0.0.13.29.0-<40 hex>3.29.0`.
  */
 
 import { Problem } from '../errors.ts';
@@ -76,9 +77,27 @@ const dash = 0x2d;
 const commitLength = 40;
 /** `999.999.999-alpha999` and some more, twice, and the version of the interface between the two. */
 const versionLength = 80;
-/** A version that begins where no other number ends; or one that stands there twice, with the interface's between them. */
-const versionBefore =
-  /(?<![0-9.])(?<plain>[0-9]+\.[0-9]+\.[0-9]+(?:-(?:alpha|rc)[0-9]+)?)$|(?<twice>[0-9]+\.[0-9]+\.[0-9]+(?:-(?:alpha|rc)[0-9]+)?)[0-9]+\.[0-9]+\.[0-9]+\k<twice>$/;
+const numbers = '[0-9]{1,2}\\.[0-9]+\\.[0-9]+(?:-(?:alpha|rc)[0-9]+)?';
+/** Wherever it begins. */
+const anyVersion = new RegExp(`${numbers}$`);
+/** It begins where no other number ends. */
+const aloneVersion = new RegExp(`(?<![0-9.])${numbers}$`);
+/** It stands there twice, with the interface's between the two or not. */
+const doubleVersion = new RegExp(`(${numbers})(?:[0-9]+\\.[0-9]+\\.[0-9]+)?\\1$`);
+/** The interface's stands before it, which is the same in all releases. */
+const versionBehindInterface = new RegExp(`(?<![0-9.])0\\.0\\.1(${numbers})$`);
+
+/** The version that ends where `before` does; `after` stands behind its commit. Undefined where it cannot be told where it begins. */
+function versionBetween(before: string, after: string): string | undefined {
+  const longest = anyVersion.exec(before)?.[0];
+  if (longest === undefined) return undefined;
+  // It may stand there again; of two digits, the first may be the end of something else.
+  for (const text of [longest, longest.slice(1)]) {
+    if (/^[0-9]/.test(text) && after.startsWith(text) && after[text.length] !== '.') return text;
+  }
+  return aloneVersion.exec(before)?.[0] ?? doubleVersion.exec(before)?.[1] ?? versionBehindInterface.exec(before)?.[1];
+}
+
 const dirty = fromLatin1('-dirty');
 const upxMark = fromLatin1('UPX!');
 
@@ -86,8 +105,10 @@ function isHex(byte: number | undefined): boolean {
   return byte !== undefined && ((byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66));
 }
 
+/** Of a version that stands behind the commit. */
+const versionReach = 24;
 /** What stands behind the dash at the most. */
-const dashReach = 1 + commitLength + dirty.length;
+const dashReach = 1 + commitLength + versionReach;
 
 /** As Host.nextCommit. */
 function nextCommit(bytes: Uint8Array, from: number, end: number): number {
@@ -134,10 +155,10 @@ export class VersionSearch {
   #scan(bytes: Uint8Array, from: number, end: number): void {
     for (let at = this.#nextCommit(bytes, from, end + 1); at !== -1; at = this.#nextCommit(bytes, at + 1, end + 1)) {
       const before = latin1(bytes.subarray(Math.max(0, at - versionLength), at));
-      const { plain, twice } = versionBefore.exec(before)?.groups ?? {};
-      const number = plain ?? twice;
-      if (number === undefined) continue;
       const commitEnd = at + 1 + commitLength;
+      const after = latin1(bytes.subarray(commitEnd, commitEnd + versionReach));
+      const number = versionBetween(before, after);
+      if (number === undefined) continue;
       const isDirty = find(bytes.subarray(commitEnd, commitEnd + dirty.length), dirty) === 0;
       this.#found.add(number + latin1(bytes.subarray(at, commitEnd)) + (isDirty ? '-dirty' : ''));
       this.#isCrowded = this.#found.size > limits.agentVersions;
