@@ -161,7 +161,10 @@ ${notServed.map((name) => `    println!("{}", black_box("/grpc.AgentService/${na
 }
 `;
   writeFileSync(join(folder, 'main.rs'), source);
-  execFileSync('/usr/bin/rustc', ['-O', '-C', 'strip=symbols', '-o', 'program', 'main.rs'], { cwd: folder, stdio: 'pipe' });
+  execFileSync('/usr/bin/rustc', ['-O', '-C', 'strip=symbols', '-o', 'program', 'main.rs'], {
+    cwd: folder,
+    stdio: 'pipe',
+  });
   return join(folder, 'program');
 }
 
