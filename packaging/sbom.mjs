@@ -1,5 +1,5 @@
 /**
- * Prints the list of parts (SBOM, CycloneDX 1.6) of a form: `node packaging/sbom.mjs kata-check|kata-check.mjs`, after it is built. The npm
+ * Prints the list of parts (SBOM, CycloneDX 1.6) of a form: `node packaging/sbom.mjs kata-check|kata-check-static|kata-check.mjs`, after it is built. The npm
  * packages are listed by CycloneDX's own tool for esbuild from what was bundled; the parts that no bundler knows of are added. The same bytes
  * for the same parts.
  */
@@ -12,15 +12,19 @@ import { partsOf } from './notices.mjs';
 const top = fileURLToPath(new URL('..', import.meta.url));
 const [form] = process.argv.slice(2);
 if (form === undefined) {
-  process.stderr.write('usage: node packaging/sbom.mjs kata-check|kata-check.mjs\n');
+  process.stderr.write('usage: node packaging/sbom.mjs kata-check|kata-check-static|kata-check.mjs\n');
   process.exit(2);
 }
 const tool = join(top, 'node_modules/.bin/cyclonedx-esbuild');
 const document = JSON.parse(
-  execFileSync(tool, ['--output-reproducible', '--spec-version', '1.6', `dist/${form}.meta.json`], {
-    cwd: top,
-    encoding: 'utf8',
-  }),
+  execFileSync(
+    tool,
+    ['--output-reproducible', '--spec-version', '1.6', `dist/${form.replace('-static', '')}.meta.json`],
+    {
+      cwd: top,
+      encoding: 'utf8',
+    },
+  ),
 );
 // What esbuild itself defines is no part of anybody's.
 document.components = document.components.filter(({ name }) => !name.startsWith('VirtualComponent'));
