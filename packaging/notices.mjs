@@ -19,9 +19,12 @@ export const declared = ['Apache-2.0', 'BSD-3-Clause', 'ISC', 'MIT'];
 /** Of what is linked into the static program beside. */
 const linked = ['0BSD', 'LGPL-2.1-or-later', 'Zlib'];
 
-/** The npm package that a file of the bundle comes from, as `node_modules/NAME`; undefined for our own sources. */
+/**
+ * The npm package that a file of the bundle comes from, as `node_modules/NAME`, or `node_modules/OTHER/node_modules/NAME` where OTHER has a version
+ * of its own; undefined for our own sources.
+ */
 function packageFolder(path) {
-  return /^(?:.*\/)?(node_modules\/(?:@[^/]+\/)?[^/]+)(?=\/)/.exec(path)?.[1];
+  return /^(?:.*?\/)??(node_modules\/(?:@[^/]+\/)?[^/]+(?:\/node_modules\/(?:@[^/]+\/)?[^/]+)*)(?=\/)/.exec(path)?.[1];
 }
 
 /** Where `node_modules/NAME` is: source packages bring the bundled packages along in vendor/. */

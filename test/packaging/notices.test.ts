@@ -51,6 +51,24 @@ for (const [form, others, needs] of [
   );
 }
 
+test('two versions of one package have a notice each', () => {
+  const folder = temporaryFolder();
+  cpSync(join(top, 'packaging/notices.mjs'), join(folder, 'packaging/notices.mjs'));
+  const places = { 'node_modules/a': '1.0.0', 'node_modules/b/node_modules/a': '2.0.0' };
+  const inputs = Object.fromEntries(Object.keys(places).map((place) => [`dist/quickjs/${place}/index.js`, {}]));
+  const trees = Object.entries(places).map(([place, version]) => ({
+    [`${place}/package.json`]: JSON.stringify({ name: 'a', version, license: 'MIT' }),
+    [`${place}/LICENSE`]: `Copyright of ${version}\n`,
+  }));
+  const metafile = JSON.stringify({ outputs: { 'dist/x': { inputs } } });
+  writeTree(folder, Object.assign({ 'dist/x.meta.json': metafile }, ...trees));
+  const program = join(folder, 'packaging/notices.mjs');
+  const { status, stderr } = spawnSync(process.execPath, [program, 'x'], { encoding: 'utf8' });
+  assert.is(status, 0, stderr);
+  const notices = readFileSync(join(folder, 'dist/x.licenses.txt'), 'utf8');
+  for (const version of Object.values(places)) assert.match(notices, `a ${version} (MIT)`);
+});
+
 for (const [rule, files, told] of [
   [
     'a bundled package without a licence file fails the build',
