@@ -201,7 +201,11 @@ async function versionOf(
   const isConfirmed = siblings.some(
     (other) => versionInProgram(before.rooted, other.path, evidenceDeadline(before)) === versionText,
   );
-  if (versionText === null || isConfirmed) return sure(versionText, file);
+  if (versionText !== null && isConfirmed) return sure(versionText, file);
+  if (versionText === null) {
+    const versionDoubt = 'no program is run below another root, and neither it nor a file VERSION says its version';
+    return { versionText, versionSource: null, versionDoubt };
+  }
   const versionDoubt = `only ${file} says so, which can be older than ${path}, and no program is run below another root`;
   return { versionText, versionSource: file, versionDoubt };
 }

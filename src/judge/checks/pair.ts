@@ -46,6 +46,17 @@ function pairCheck(codes: readonly Code[], examine: (pair: Pair, policy: Policy)
   };
 }
 
+/** Below another root, where no program is run. */
+const remedyOfDoubt: Finding['remedy'] = {
+  text: 'Ask on the node itself, or in a chroot, where the program can be run; or give the version with --to.',
+  commands: ['chroot DIRECTORY kata-check', 'kata-check --root DIRECTORY --to VERSION'],
+};
+
+function problemOf({ requirementProblem, versionDoubt }: Runtime): string {
+  const problem = requirementProblem ?? 'nothing says it';
+  return versionDoubt === null ? problem : `${problem}, as ${versionDoubt}`;
+}
+
 const withoutRequirement: Check = {
   codes: ['KC204'],
   examine: (state, policy) =>
@@ -55,9 +66,12 @@ const withoutRequirement: Check = {
       .map((runtime) =>
         finding('KC204', policy, {
           facts: [runtimeFact(runtime)],
-          consequence: `Nobody can tell which agents this runtime works with: ${runtime.requirementProblem ?? 'nothing says it'}.`,
+          consequence: `Nobody can tell which agents this runtime works with: ${problemOf(runtime)}.`,
           affects: [runtime.name],
-          remedy: usualRemedy('KC204', ['kata-check --to VERSION --requires RANGE']),
+          remedy:
+            runtime.versionDoubt === null
+              ? usualRemedy('KC204', ['kata-check --to VERSION --requires RANGE'])
+              : remedyOfDoubt,
         }),
       ),
 };
@@ -137,16 +151,13 @@ const ofDoubtfulVersion: Check = {
     state.runtimes.flatMap((runtime) => {
       const { versionDoubt } = runtime;
       const isUsed = state.images.some((image) => isJudged(state, runtime, image) && conditionOf(image).is === 'known');
-      if (versionDoubt === null || !dependsOnVersion(runtime) || !isUsed) return [];
+      if (versionDoubt === null || runtime.version === undefined || !dependsOnVersion(runtime) || !isUsed) return [];
       return finding('KC204', policy, {
         title: 'the version of the Kata runtime is in doubt',
         facts: [runtimeFact(runtime)],
         consequence: `${versionDoubt}: what follows from it is no proof`,
         affects: [runtime.name],
-        remedy: {
-          text: 'Ask on the node itself, or in a chroot, where the program can be run; or give the version with --to.',
-          commands: ['chroot DIRECTORY kata-check', 'kata-check --root DIRECTORY --to VERSION'],
-        },
+        remedy: remedyOfDoubt,
       });
     }),
 };
