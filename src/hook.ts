@@ -81,7 +81,7 @@ export const hooks: Readonly<Record<HookName, Hook>> = {
     goOn: leaveTokenAbove,
   },
   dnf5: {
-    transaction: async (host, _, deadline) => (await dnf5Parts()).dnf5Transaction(host, deadline),
+    transaction: async (...given) => (await dnf5Parts()).dnf5Transaction(...given),
     goOn: leaveTokenAbove,
     stop: async (host, report) => host.write(1, (await dnf5Parts()).stopFor(report)),
   },
@@ -163,13 +163,14 @@ async function answered(
   const before = isDone ? toldTo(host, ancestorsOf(host)) : undefined;
   const report = await judged(host, hook, transaction, start, voice, before);
   if (report === 'off') {
-    if (!isDone) await hook.goOn?.(host, everything(root), null);
+    if (!isDone && transaction.isPlanned !== true) await hook.goOn?.(host, everything(root), null);
     return null;
   }
   if (isDone) rememberTold(host, new Set([...(before ?? []), ...toldBy(report, root)]));
   else if (report?.verdict !== 'block') {
     if (report !== null && isChanged(report.state)) await (await recordParts()).resolveStop(host, root);
-    await hook.goOn?.(host, toldBy(report, root), report);
+    // Who only plans has told nothing.
+    if (transaction.isPlanned !== true) await hook.goOn?.(host, toldBy(report, root), report);
   } else {
     await hook.stop?.(host, report);
     await (await recordParts()).recordStop(host, report, transaction, voice.statusOf(report));
@@ -226,7 +227,7 @@ async function judged(
       (transaction.isStaged === true && (await isAsBefore(host, request, found, policyOf(config)))));
   const judgedHere = isHelpless ? { ...found, ...judgedIn('warn') } : found;
   const report = isDone ? afterwards(judgedHere, judgedIn('block').findings, root, told) : judgedHere;
-  if (report === null) return null;
+  if (report === null || (transaction.isPlanned === true && report.verdict !== 'block')) return report;
   // Somebody who installs something else need not hear of a mistake in this configuration each time.
   if (concernsKata(report) || report.warnings.length > 0)
     voice.tell({ ...loaded, config }, [...loaded.mistakes, ...report.warnings]);

@@ -29,7 +29,7 @@ def action_names():
     return {constants['PKG_' + name]: name for name in names if 'PKG_' + name in constants}
 
 
-def description(base):
+def description(base, stage):
     names = action_names()
     packages = []
     for item in base.transaction:
@@ -40,10 +40,10 @@ def description(base):
         told = {'action': name, 'name': package.name, 'evr': package.evr, 'arch': package.arch}
         if not package._from_system:
             path = package.localPkg()
-            told['path'] = os.path.abspath(path) if path else None
+            told['path'] = os.path.abspath(path) if path and os.path.exists(path) else None
             told['provides'] = [text for text in map(str, package.provides) if text.startswith('kata-agent')]
         packages.append(told)
-    return {'installroot': base.conf.installroot, 'packages': packages}
+    return {'installroot': base.conf.installroot, 'packages': packages, 'stage': stage}
 
 
 def environment():
@@ -89,6 +89,7 @@ class KataCheck(dnf.Plugin):
     def __init__(self, base, cli):
         super(KataCheck, self).__init__(base, cli)
         self.base = base
+        self.cli = cli
         self.timeout = TIMEOUT
 
     def config(self):
@@ -101,10 +102,25 @@ class KataCheck(dnf.Plugin):
             reason = ' '.join(str(error).split())
             logger.warning('kata-check: its configuration among the plugins of dnf is not used: %s', reason)
 
+    def resolved(self):
+        # What is only downloaded now, and installed when the machine starts again, does not come to pre_transaction while a person is there.
+        if self.base.conf.downloadonly or 'test' in self.base.conf.tsflags:
+            self.look('planned')
+
     def pre_transaction(self):
-        if not os.access(PROGRAM, os.X_OK) or self.base.transaction is None:
+        self.look('offline' if self.is_offline() else 'now')
+
+    def is_offline(self):
+        """Whether this installs what system-upgrade has downloaded before the machine was started again."""
+        options = getattr(getattr(self.cli, 'command', None), 'opts', None)
+        command = getattr(options, 'command', None)
+        words = getattr(options, 'tid', None) or []
+        return command in ('system-upgrade', 'offline-upgrade', 'offline-distrosync', 'fedup') and 'upgrade' in words
+
+    def look(self, stage):
+        if not os.access(PROGRAM, os.X_OK) or not self.base.transaction:
             return
-        document = json.dumps(description(self.base)).encode('utf-8', 'surrogateescape')
+        document = json.dumps(description(self.base, stage)).encode('utf-8', 'surrogateescape')
         status = ask(document, self.timeout)
         if status in (10, 11):
             raise dnf.exceptions.Error('stopped by kata-check: see above')

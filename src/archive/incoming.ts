@@ -126,24 +126,25 @@ export class IncomingPayload {
   }
 
   /**
-   * The content of some of its files, by their places. What is not in it, or no file, or larger than `limit` bytes, is left out. Throws as
-   * `places`.
+   * Small files and symbolic links of it, by their places. What is not in it, or something else, or larger than `limit` bytes, is left out.
+   * Throws as `places`.
    */
-  async texts(wanted: Iterable<string>, limit: number): Promise<Map<string, string>> {
+  async contents(wanted: Iterable<string>, limit: number): Promise<Map<string, { text: string } | { link: string }>> {
     const missing = new Set(wanted);
-    const texts = new Map<string, string>();
-    if (missing.size === 0) return texts;
+    const contents = new Map<string, { text: string } | { link: string }>();
+    if (missing.size === 0) return contents;
     for await (const member of this.#package.members()) {
       this.#checkTime();
       const place = placeOf(member);
       if (place === undefined || !missing.delete(place)) continue;
+      if (member.type === 'symlink') contents.set(place, { link: member.target });
       if (member.type === 'file' && member.size <= limit) {
         const content = await member.content(limit);
-        texts.set(place, utf8(content) ?? latin1(content));
+        contents.set(place, { text: utf8(content) ?? latin1(content) });
       }
       if (missing.size === 0) break;
     }
-    return texts;
+    return contents;
   }
 
   #read(): Promise<void> {

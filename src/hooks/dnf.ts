@@ -4,10 +4,11 @@
  *     { "installroot": "/", "packages": [
  *       { "action": "UPGRADE", "name": "kata-runtime", "evr": "3.5.0-1", "arch": "x86_64", "path": "/var/cache/dnf/….rpm",
  *         "provides": ["kata-agent-requires(min) = 3.4.0"] },
- *       { "action": "UPGRADED", "name": "kata-runtime", "evr": "3.2.0-1", "arch": "x86_64" } ] }
+ *       { "action": "UPGRADED", "name": "kata-runtime", "evr": "3.2.0-1", "arch": "x86_64" } ], "stage": "now" }
  *
  * Actions are named as libdnf names them (dnf/transaction.py). `path` is absolute, or null or absent where dnf has no file;
- * `provides` need only be those of Kata. Keys that are not known here are ignored, so that plugin and program may be of different releases.
+ * `provides` need only be those of Kata. `stage`: `planned` where the packages are only downloaded now, `offline` where those are
+ * installed that were downloaded before the machine was started again. Keys that are not known here are ignored, so that plugin and program may be of different releases.
  */
 
 import { Corrupt } from '../errors.ts';
@@ -57,7 +58,16 @@ export function parseDnfTransaction(input: string): Transaction {
       },
     ];
   });
-  return { manager: 'dnf', root: rootOf(installroot), changes: changesOf(rows), mode: null, allow: [] };
+  const { stage } = document;
+  return {
+    manager: 'dnf',
+    root: rootOf(installroot),
+    changes: changesOf(rows),
+    mode: null,
+    allow: [],
+    ...(stage === 'planned' && { isPlanned: true }),
+    ...(stage === 'offline' && { isPart: true }),
+  };
 }
 
 function parseJson(input: string): unknown {

@@ -11,11 +11,12 @@
 
 import type { Report } from '../check.ts';
 import { codesIn } from '../config.ts';
-import { Corrupt, Io, Problem } from '../errors.ts';
+import { Corrupt, Io, Problem, Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
 import { printable } from '../report/printable.ts';
 import { inputLimit, type Transaction } from '../state/transaction.ts';
+import { ancestorsOf, argumentsOf } from './ancestors.ts';
 import { belowARoot, changesOf, type Row, rootOf } from './changes.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -250,7 +251,21 @@ function text(found: unknown, place: string): string {
   return found;
 }
 
-/** Throws as `askDnf5`. */
-export async function dnf5Transaction(host: Host, deadline: number): Promise<Transaction | null> {
-  return belowARoot(host, await askDnf5(host, deadline));
+/**
+ * `planned`: when dnf 5 knows what it would do. It asks so in every run, also where it does the rest after the machine has been started again
+ * (`dnf5 offline _execute`, which systemd runs): then nobody is there, and what was decided before is not decided anew. Throws Usage, and as
+ * `askDnf5`.
+ */
+export async function dnf5Transaction(
+  host: Host,
+  [stage, ...rest]: readonly string[],
+  deadline: number,
+): Promise<Transaction | null> {
+  if (rest.length > 0 || (stage !== undefined && stage !== 'planned'))
+    throw new Usage('hook dnf5 takes nothing or planned');
+  const dnf = ancestorsOf(host).find(({ command }) => command === 'dnf5');
+  const isOffline = dnf !== undefined && argumentsOf(host, dnf).includes('_execute');
+  const isPlanned = stage === 'planned';
+  if (isPlanned && isOffline) return null;
+  return belowARoot(host, { ...(await askDnf5(host, deadline)), isPlanned, isPart: isOffline });
 }

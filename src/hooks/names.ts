@@ -10,6 +10,7 @@ export type HookName = (typeof hookNames)[number];
 export const hookArguments: { readonly [name in HookName]?: string } = {
   dpkg: '[triggered [PATH]]',
   preinst: 'install|upgrade [VERSION…]',
+  dnf5: '[planned]',
   rpm: 'prein [NAME [VERSION]]|triggered',
   pacman: 'before|removal|after',
   tukit: 'STAGE [PARAMETER…]',

@@ -91,6 +91,28 @@ export async function installedManifest(
   }
 }
 
+/** The digests of an installed package's files, by their paths: of dpkg's conffiles MD5, of rpm's files what rpm has. Throws as `installedManifest`. */
+export async function installedDigests(
+  host: Host,
+  root: string,
+  name: string,
+  deadline: number,
+): Promise<Map<string, string>> {
+  const database = rpmDatabaseOf(host, root);
+  const isDebian = host.status(`${root}/var/lib/dpkg/info/${name}.list`) !== undefined;
+  const argv = isDebian
+    ? // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholder
+      ['dpkg-query', `--admindir=${root}/var/lib/dpkg`, '-W', '-f', '${Conffiles}\\n', '--', name]
+    : ['rpm', '--dbpath', database ?? '', '-q', '--queryformat', '[ %{FILENAMES} %{FILEDIGESTS}\\n]', '--', name];
+  if (!isDebian && database === undefined) return new Map();
+  const { stdout } = await host.run(argv, { deadline, outputLimit: manifestLimit });
+  const lines = (utf8(stdout) ?? '').split('\n').flatMap((line): [string, string][] => {
+    const [, path, digest] = /^ (\/.*) ([0-9a-f]{32,128})(?: obsolete)?$/.exec(line) ?? [];
+    return path === undefined || digest === undefined ? [] : [[path, digest]];
+  });
+  return new Map(lines);
+}
+
 function textOf(host: Host, path: string): string {
   try {
     return host.readText(path, manifestLimit);

@@ -6,6 +6,7 @@ import type { Host } from '../host/host.ts';
 import { measuredImages } from '../locate/measured.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
 import { type Before, nodeBefore, ownsAnything } from './before.ts';
+import { withIncomingConfigurations } from './configured.ts';
 import { imagesAfter } from './images.ts';
 import { examine, type Incoming } from './incoming.ts';
 import { nothing, type State } from './node.ts';
@@ -38,15 +39,12 @@ export async function assembled(
 }
 
 /** What the packages that come and go make of the node. Throws as `stateAfter`. */
-async function ofPackages(
-  before: Before,
-  steps: readonly PackageChange[],
-  incoming: readonly Incoming[],
-): Promise<State> {
-  const { host, rooted, request, installation } = before;
+async function ofPackages(now: Before, steps: readonly PackageChange[], incoming: readonly Incoming[]): Promise<State> {
+  const { host, rooted, request } = now;
   const removed = new Set(steps.filter(({ action }) => action === 'remove').map(({ name }) => name));
   // Nothing of Kata comes and nothing goes: no image need be read, and nobody be told of a configuration that was wrong before.
-  if (request.transaction !== null && incoming.length === 0 && !ownsAnything(before, removed)) return nothing;
+  if (request.transaction !== null && incoming.length === 0 && !ownsAnything(now, removed)) return nothing;
+  const before = await withIncomingConfigurations(now, steps, incoming);
   const images = await imagesAfter(before, incoming, removed);
   const runtimes = await runtimesAfter(before, incoming, removed, images);
   return {
@@ -68,7 +66,7 @@ async function ofPackages(
     measured:
       request.transaction !== null || request.images.length > 0
         ? []
-        : measuredImages(rooted, installation, request.deadline),
+        : measuredImages(rooted, now.installation, request.deadline),
   };
 }
 

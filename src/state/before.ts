@@ -24,6 +24,8 @@ export interface Before {
   readonly installation: Installation;
   /** The images to be judged, with the names under which a package can own them. */
   readonly images: readonly (ConfiguredImage & Wanted)[];
+  /** Their paths, with the configurations that are there before. */
+  readonly namedBefore: ReadonlySet<string>;
   /** Nothing names an image, and none is there: these are where packages put one. */
   readonly isFresh: boolean;
   /** Owners of runtime programs and images, and what is installed of the packages that change. */
@@ -40,16 +42,17 @@ export interface Before {
 /** Of the time that is left, for what is read out of packages: what is installed is read, and all is told, in the rest. */
 const payloadShare = 0.75;
 
-/** Throws Io, LimitExceeded. */
+/** `configured`: `rooted`, or that with other configurations. Throws Io, LimitExceeded. */
 export async function nodeBefore(
   host: Host,
   rooted: Host,
   request: Request,
   steps: readonly PackageChange[],
+  configured = rooted,
 ): Promise<Before> {
   // Below another root the environment is somebody else's.
   const chosen = request.root === '' ? host.environment('KATA_CONF_FILE') : undefined;
-  const installation = locateInstallation(rooted, chosen);
+  const installation = locateInstallation(configured, chosen);
   const { images, isFresh } = imagesOf(rooted, request, installation);
   const now = host.now();
   const payloadDeadline = now + (request.deadline - now) * payloadShare;
@@ -66,6 +69,7 @@ export async function nodeBefore(
     request,
     installation,
     images,
+    namedBefore: new Set(images.map(({ path }) => path)),
     isFresh,
     packages,
     known: knownProtocol(rooted, refused),

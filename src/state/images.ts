@@ -48,6 +48,9 @@ export async function imagesAfter(
       found?.facts ?? (await identified(before, await readImage(before.rooted, path, { deadline, observe })));
     // What an image says that is replaced is no matter.
     const described = comes === undefined ? installed : found?.facts ? comes.descriptions.agents.get(path) : undefined;
+    // A new configuration may name what a script makes when it has been unpacked: whether it is there then, is seen afterwards.
+    const isAwaited = comes === undefined && rebuiltBy === null && facts.problem?.kind === 'not-found';
+    if (isAwaited && !isGone && !before.namedBefore.has(path)) continue;
     images.push({
       description: rebuiltBy === null ? (described?.any() ?? null) : null,
       usedBy,
@@ -87,9 +90,13 @@ function isGhost({ names }: Owned, incoming: readonly Incoming[]): boolean {
   return incoming.some(({ manifest }) => names.some((name) => manifest.files.get(name)?.isGhost === true));
 }
 
+/** What a package brings in the place of an image: one of another name. */
+const imageName = /\.(?:img|image|initrd)$/;
+
 /**
- * Whether the package that owns the image comes without it: so it says itself, or it was read and the image was not found in it. Where the
- * configured path is a link that no package owns, its script may lead the link to another image, so that nothing is known.
+ * Whether the package that owns the image comes with another one instead: so it says itself, or it was read and the image was not found in
+ * it. A package in which there is no image at all may be damaged, so that nothing is known. Nor is anything known where the configured path
+ * is a link that no package owns: a script may lead that link to another image.
  */
 async function isTakenAway(
   before: Before,
@@ -102,6 +109,7 @@ async function isTakenAway(
   const owns = before.packages.find(({ name }) => name === owner)?.owns ?? [];
   if (comes === undefined || !owns.includes(image.path) || isGhost(image, [comes])) return false;
   if (incoming.some(({ name, paths }) => name !== owner && image.names.some((path) => paths?.has(path)))) return false;
+  if (![...(comes.paths ?? [])].some((path) => imageName.test(path) && !image.names.includes(path))) return false;
   if (comes.isWhole) return !image.names.some((path) => comes.paths?.has(path));
   if (problem === null || comes.payload === null) return false;
   try {

@@ -11,7 +11,7 @@ import { openPackage, type PackageFile } from '../archive/package.ts';
 import { Problem } from '../errors.ts';
 import { installedManifest, type Manifest, nothingSaid } from '../locate/manifest.ts';
 import { type Declared, declares } from '../locate/provides.ts';
-import { type Before, ownerOf, programsOf } from './before.ts';
+import { type Before, programsOf } from './before.ts';
 import { PayloadDescriptions } from './evidence.ts';
 import { carriesField, lookShare } from './relevance.ts';
 import type { PackageChange } from './transaction.ts';
@@ -115,9 +115,8 @@ async function incomingOf(
     file === null
       ? null
       : new IncomingPayload(before.rooted, file, names, before.payloadDeadline, descriptions.observers);
-  const hasOthers = before.images.some((image) => ownerOf(before, image) === null);
   const manifest = await manifestOf(before, file, installed?.name);
-  const brought = await broughtBy(file, { manifest, owned, hasOthers, payload: isStated ? null : payload }, warnings);
+  const brought = await broughtBy(file, { manifest, owned, payload: isStated ? null : payload }, warnings);
   const { paths } = brought;
   const programs = programsOf(before).map(({ path }) => path);
   return {
@@ -179,8 +178,6 @@ interface Known {
   readonly manifest: Manifest | undefined;
   /** What its installed version owns of runtime programs and configured images. */
   readonly owned: readonly string[];
-  /** There are images that no package owns. */
-  readonly hasOthers: boolean;
   /** Null where the images in it need not be read. */
   readonly payload: IncomingPayload | null;
 }
@@ -188,16 +185,16 @@ interface Known {
 /** What the package brings; a .deb of which nothing is installed is unpacked for it. */
 async function broughtBy(
   file: PackageFile | null,
-  { manifest, owned, hasOthers, payload }: Known,
+  { manifest, owned, payload }: Known,
   warnings: string[],
 ): Promise<Pick<Incoming, 'paths' | 'isWhole' | 'problem'>> {
   const listed = [...(manifest?.files ?? [])].flatMap(([path, { isGhost }]) => (isGhost ? [] : [path]));
   // One without any file is no image package, whatever it states.
   if (file !== null && manifest?.isWhole === true && listed.length > 0)
     return { paths: new Set(listed), isWhole: true, problem: null };
-  // What makes an image is seen from what else it brings. A .deb that was not made by debhelper may have no list of it.
-  const isEnough = file === null || listed.length > 0 || !hasOthers;
-  if (owned.length > 0 && isEnough) {
+  // What makes an image, and which configurations come, is seen from all that it brings. A .deb that debhelper did not make may list nothing.
+  const isListed = [...(manifest?.files.values() ?? [])].some(({ configuration }) => configuration === null);
+  if (owned.length > 0 && (file === null || isListed)) {
     return { paths: new Set([...owned, ...(file === null ? [] : listed)]), isWhole: false, problem: null };
   }
   if (file === null) return { paths: null, isWhole: false, problem: null };

@@ -101,7 +101,9 @@ async function scriptsAt(before: Before, incoming: readonly Incoming[], wanted: 
       for (const path of own) scripts.set(path, installedScript(before, path));
     } else {
       try {
-        for (const [path, text] of await payload.texts(own, scriptLimit)) scripts.set(path, text);
+        for (const [path, found] of await payload.contents(own, scriptLimit)) {
+          if ('text' in found) scripts.set(path, found.text);
+        }
       } catch (error) {
         // What cannot be read names nothing.
         if (!(error instanceof Problem)) throw error;

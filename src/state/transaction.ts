@@ -28,8 +28,13 @@ export interface Transaction {
   /** What the user gave on the manager's own command line, for this run only. */
   readonly mode: string | null;
   readonly allow: readonly string[];
-  /** What else changes in the same run is not known, so that a mismatch may be none: it is only told. */
+  /**
+   * A mismatch is only told: what else changes in the same run is not known, so that it may be none, or nobody is there, as when a machine
+   * installs what was planned before it was started again.
+   */
   readonly isPart?: boolean;
+  /** It is not done now: who asks may ask again when its packages are at hand, so that nothing but a mismatch is told. */
+  readonly isPlanned?: boolean;
   /** It has happened, without a list of changes: what is there now is judged, and a mismatch told. */
   readonly isDone?: boolean;
   /** What is to be lies in `root` already, as a snapshot that is not booted yet: it is judged as it is, and can still be refused. */

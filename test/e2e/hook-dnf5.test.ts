@@ -19,14 +19,19 @@ interface Dnf5 {
   readonly vars?: Row;
   readonly installroot?: string;
   readonly env?: Row;
+  /** Behind `hook dnf5`. */
+  readonly args?: readonly string[];
   /** Instead of the reply; null is none, and the conversation stays open. */
   readonly say?: (usual: string, domain: string) => string | null;
 }
 
 /** The other end of the conversation, as the plugin of dnf 5 holds it. */
-function talk(form: Form, { rows, vars = {}, installroot = sampleNode, env = {}, say }: Dnf5): Promise<Outcome> {
+function talk(
+  form: Form,
+  { rows, vars = {}, installroot = sampleNode, env = {}, args: behind = [], say }: Dnf5,
+): Promise<Outcome> {
   const [program, ...first] = form.argv;
-  const child: ChildProcess = spawn(program, [...first, 'hook', 'dnf5'], {
+  const child: ChildProcess = spawn(program, [...first, 'hook', 'dnf5', ...behind], {
     env: { PATH: '/usr/bin:/bin', ...env },
     cwd: '/',
     timeout: 60_000,

@@ -76,3 +76,19 @@ for (const [rule, input, said] of mistakes) {
     );
   });
 }
+
+const stages: readonly [stage: unknown, isPlanned: boolean, isPart: boolean][] = [
+  ['now', false, false],
+  [undefined, false, false],
+  ['planned', true, false],
+  ['offline', false, true],
+  ['some other time', false, false],
+  [7, false, false],
+];
+
+for (const [stage, isPlanned, isPart] of stages) {
+  test(`the stage ${stage} ${isPlanned ? 'is asked about before' : isPart ? 'is not stopped' : 'is stopped'}`, () => {
+    const transaction = parseDnfTransaction(document({ packages: [runtime], stage }));
+    assert.equal([transaction.isPlanned === true, transaction.isPart === true], [isPlanned, isPart]);
+  });
+}

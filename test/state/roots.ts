@@ -2,6 +2,7 @@
  * Nodes as folders, for the tests of the state after a transaction: packages in dpkg's database, files, and a row for each transaction.
  */
 
+import { createHash } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -42,6 +43,8 @@ export interface Installed {
   readonly owns: readonly string[];
   readonly fields?: Readonly<Record<string, string>>;
   readonly status?: string;
+  /** Of its conffiles, what the package had in them. */
+  readonly conffiles?: Readonly<Record<string, string>>;
 }
 
 export const program = '/usr/bin/kata-runtime';
@@ -55,19 +58,35 @@ export function naming(...paths: readonly string[]): string {
   return paths.map((path, index) => `[hypervisor.h${index}]\nimage = ${JSON.stringify(path)}\n`).join('');
 }
 
+function conffilesField(conffiles: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(conffiles).map(
+    ([path, text]) => ` ${path} ${createHash('md5').update(text).digest('hex')}\n`,
+  );
+  return lines.length === 0 ? '' : `Conffiles:\n${lines.join('')}`;
+}
+
 /** A root with these packages in dpkg's database and these files; a program is one line of shell that says nothing. */
 export function node(packages: readonly Installed[], tree: Tree): string {
   const status = packages.map(
-    ({ name, version, fields = {}, status = 'install ok installed' }) =>
-      `Package: ${name}\nStatus: ${status}\nMaintainer: x\nArchitecture: all\nVersion: ${version}\n${Object.entries(
+    ({ name, version, fields = {}, status = 'install ok installed', conffiles = {} }) =>
+      `Package: ${name}\nStatus: ${status}\nMaintainer: x\nArchitecture: all\nVersion: ${version}\n${conffilesField(conffiles)}${Object.entries(
         fields,
       )
         .map(([key, value]) => `${key}: ${value}\n`)
         .join('')}Description: x\n`,
   );
-  const lists = packages.map(({ name, owns }) => [
-    `/var/lib/dpkg/info/${name}.list`,
-    owns.map((path) => `${path}\n`).join(''),
+  const lists = packages.flatMap(({ name, owns, conffiles }) => [
+    [`/var/lib/dpkg/info/${name}.list`, owns.map((path) => `${path}\n`).join('')],
+    ...(conffiles === undefined
+      ? []
+      : [
+          [
+            `/var/lib/dpkg/info/${name}.conffiles`,
+            Object.keys(conffiles)
+              .map((path) => `${path}\n`)
+              .join(''),
+          ],
+        ]),
   ]);
   return writeTree(temporaryFolder(), {
     '/var/lib/dpkg/status': status.join('\n'),

@@ -7,10 +7,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { guestTree, makeDisk, makeExt, run, temporaryFolder, writeTree } from '../images.ts';
-import { makeRpm } from '../rpms.ts';
+import { makeRpm, type Rpm } from '../rpms.ts';
 import { type Outcome, pristine } from './debian.ts';
 
 const dist = join(import.meta.dirname, '../../dist');
@@ -25,6 +25,38 @@ export function ownRpms(): string[] {
   const names = readdirSync(dist).filter((name) => name.endsWith('.rpm'));
   assert.is(names.length, 2, 'npm run build:rpm makes the packages');
   return names;
+}
+
+/** Where the package below puts its image, and a file that makes its builder fail. */
+export const builtImage = '/var/cache/kata-containers/kata-containers-initrd.img';
+export const failsToBuild = '/etc/kata-build-fails';
+
+/** One package, as Fedora's: it brings runtime, agent and builder, and its %post puts an image on the node that no package owns. */
+function builtOnTheNode(version: string, scratch: string): Rpm {
+  const initrd = join(scratch, `initrd-${version}`);
+  run(
+    'sh',
+    '-c',
+    `cd "$0" && find . | cpio -o -H newc --quiet | gzip > "$1"`,
+    writeTree(`${initrd}.tree`, guestTree(version)),
+    initrd,
+  );
+  const builder = '/usr/libexec/kata-containers/osbuilder/kata-osbuilder.sh';
+  const [major = '', minor = ''] = version.split('.');
+  return {
+    name: 'kata-containers',
+    version,
+    provides: [`kata-agent-requires(min) = ${version}`, `kata-agent-requires(max) = ${major}.${Number(minor) + 1}.0`],
+    preamble: ['AutoReqProv: no'],
+    files: {
+      'usr/bin/kata-runtime': `#!/bin/sh\necho "kata-runtime  : ${version}"\n`,
+      'usr/libexec/kata-containers/agent/usr/bin/kata-agent': 'x',
+      'usr/libexec/kata-containers/osbuilder/parts': readFileSync(initrd),
+      [builder]: `#!/bin/sh\n! test -e ${failsToBuild} && mkdir -p ${dirname(builtImage)} && cp \${0%/*}/parts ${builtImage}\n`,
+      [configuration]: `[hypervisor.qemu]\ninitrd = "${builtImage}"\n`,
+    },
+    scriptlets: ['%post', `sh ${builder}`],
+  };
 }
 
 let made: string | undefined;
@@ -63,6 +95,7 @@ function packages(): string {
     });
     makeRpm(folder, { name: 'unrelated', version });
   }
+  for (const version of ['1.0.0', '1.1.0']) makeRpm(folder, builtOnTheNode(version, scratch));
   const own = ownRpms();
   for (const name of own) copyFileSync(join(dist, name), join(folder, name));
   // What a distribution of rpm would have installed.

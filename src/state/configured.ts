@@ -1,0 +1,118 @@
+/**
+ * The node with the configurations that it will have: those that packages bring in the place of the old ones, and without those that go.
+ *
+ * What becomes of a configuration that the admin has changed: dpkg keeps its conffiles (it asks, and keeps them where nobody answers;
+ * deb-conffiles(5)), rpm keeps what is %config(noreplace) and puts the new one beside it, and replaces what is only %config, unless the
+ * packaged file is the same as before (rpm-spec(5)). dpkg leaves the conffiles of a package that goes.
+ */
+
+import { md5 } from '@noble/hashes/legacy.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { Problem } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { type Laid, overlaidHost } from '../host/overlay.ts';
+import { installedDigests, installedManifest, type Manifest } from '../locate/manifest.ts';
+import { type Before, nodeBefore } from './before.ts';
+import type { Incoming } from './incoming.ts';
+import type { PackageChange } from './transaction.ts';
+
+/** Configurations and drop-ins of Kata, wherever its prefix is. */
+const configuration = /\/kata-containers\/(?:.*\/)?(?:[^/]+\.toml|config\.d\/[^/]+)$/;
+/** As locate/toml.ts reads them. */
+const sizeLimit = 1024 * 1024;
+
+/** `before` itself where no configuration changes. Throws as `nodeBefore`. */
+export async function withIncomingConfigurations(
+  before: Before,
+  steps: readonly PackageChange[],
+  incoming: readonly Incoming[],
+): Promise<Before> {
+  const { host, rooted, request } = before;
+  if (request.images.length > 0) return before;
+  const files = new Map<string, Laid>();
+  for (const name of new Set(steps.map((step) => step.name))) {
+    const coming = incoming.find((known) => known.change.name === name);
+    const old = await attempt(() => installedManifest(host, request.root, name, before.payloadDeadline));
+    if (old !== undefined) for (const path of leftBehind(old, coming)) files.set(path, null);
+    if (coming !== undefined) for (const [path, laid] of await broughtBy(before, coming)) files.set(path, laid);
+  }
+  // What one package gives up another one may bring.
+  const changed = [...files].filter(([path, laid]) => laid !== null || rooted.status(path) !== undefined);
+  if (changed.length === 0) return before;
+  const after = await nodeBefore(host, rooted, request, steps, overlaidHost(rooted, new Map(changed)));
+  return { ...after, namedBefore: before.namedBefore };
+}
+
+/** Configurations of the installed package that its new version does not bring, or that go with it. */
+function leftBehind(old: Manifest, coming: Incoming | undefined): string[] {
+  if (coming !== undefined && (coming.manifest.files.size === 0 || coming.payload === null)) return [];
+  return [...old.files]
+    .filter(([path, { configuration: kind }]) => {
+      const stays =
+        kind === 'conffile' || coming?.paths?.has(path) === true || coming?.manifest.files.has(path) === true;
+      return configuration.test(path) && !stays;
+    })
+    .map(([path]) => path);
+}
+
+/** What a package puts on the disk: not what the admin has changed and keeps. */
+async function broughtBy(before: Before, coming: Incoming): Promise<Map<string, Laid>> {
+  const { host, rooted, request, payloadDeadline } = before;
+  const brought = new Map<string, Laid>();
+  const paths = [...(coming.paths ?? [])].filter(
+    (path) => configuration.test(path) && !coming.manifest.files.get(path)?.isGhost,
+  );
+  if (coming.payload === null || paths.length === 0) return brought;
+  const { payload } = coming;
+  const found = (await attempt(() => payload.contents(paths, sizeLimit))) ?? new Map<string, Laid>();
+  const digests =
+    (await attempt(() => installedDigests(host, request.root, coming.name, payloadDeadline))) ?? new Map();
+  for (const [path, laid] of found) {
+    const kind = coming.manifest.files.get(path)?.configuration ?? null;
+    if (kind === null || !isKept(rooted, path, kind, digests.get(path), laid)) brought.set(path, laid);
+  }
+  return brought;
+}
+
+/** `packaged`: the digest of the file in the installed package; undefined where it has no such file. */
+function isKept(
+  rooted: Host,
+  path: string,
+  kind: 'conffile' | 'config' | 'noreplace',
+  packaged: string | undefined,
+  incoming: Laid,
+): boolean {
+  const own = textOf(rooted, path);
+  // dpkg does not bring back a conffile that was deleted.
+  if (own === undefined) return kind === 'conffile' && packaged !== undefined;
+  if (packaged !== undefined && digestOf(own, packaged) === packaged) return false;
+  if (kind !== 'config') return true;
+  return (
+    packaged !== undefined && incoming !== null && 'text' in incoming && digestOf(incoming.text, packaged) === packaged
+  );
+}
+
+/** In the form of another one: dpkg has MD5, rpm MD5 or SHA-256. */
+function digestOf(text: string, like: string): string {
+  return bytesToHex((like.length === 32 ? md5 : sha256)(utf8ToBytes(text)));
+}
+
+function textOf(rooted: Host, path: string): string | undefined {
+  try {
+    return rooted.status(path) === undefined ? undefined : rooted.readText(path, sizeLimit);
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
+/** What cannot be read changes nothing. */
+async function attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}

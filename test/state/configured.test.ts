@@ -1,0 +1,175 @@
+import type { Deb } from '../debs.ts';
+import { type Tree, temporaryFolder } from '../images.ts';
+import { makeRpm, type Rpm } from '../rpms.ts';
+import { suite } from '../suite.ts';
+import {
+  guest,
+  type Installed,
+  judgeRows,
+  naming,
+  needs,
+  node,
+  program,
+  type Row,
+  remove,
+  since32,
+  unpack,
+  usrConfig,
+} from './roots.ts';
+
+const test = suite('the configurations after a transaction');
+
+const etc = '/etc/kata-containers/configuration.toml';
+const dropIn = '/usr/share/defaults/kata-containers/config.d/10-image.toml';
+const [oldImage, newImage] = ['/usr/share/kata-containers/kata-3.4.0.img', '/usr/share/kata-containers/kata-3.5.0.img'];
+const [oldText, newText] = [naming(oldImage), naming(newImage)];
+const there = '/srv/there.img';
+
+/** One package with runtime, image and the configuration at `path`, which is `text` on the disk now. */
+function nodeWith(path: string, text: string | undefined, packaged?: string, tree: Tree = {}): string {
+  const conffiles = packaged === undefined ? {} : { conffiles: { [path]: packaged } };
+  const installed: Installed = {
+    name: 'kata-containers',
+    version: '3.4.0-1',
+    owns: [program, path, oldImage],
+    ...conffiles,
+  };
+  const own = text === undefined ? {} : { [path]: text };
+  return node([installed], { [program]: '', ...own, [oldImage]: guest('3.4.0'), ...tree });
+}
+
+/** The next release of it, with an image of another name. */
+function next(path: string, text: string, parts: Partial<Deb> = {}): Deb {
+  const files = { [program]: '', [newImage]: guest('3.5.0'), [path]: text };
+  const conffiles = path.startsWith('/etc/') ? { scripts: { conffiles: `${path}\n` } } : {};
+  return { name: 'kata-containers', version: '3.5.0-1', files, ...conffiles, ...parts };
+}
+
+const comes = `+ kata-containers 3.5.0-1 needs ${since32}, below /usr, replaces 3.4.0-1`;
+const brings = `+ ${newImage} 3.5.0 read out of kata-containers 3.5.0-1`;
+const takesAway = `- ${oldImage} 3.4.0 by kata-containers`;
+
+const rows: readonly Row[] = [
+  [
+    'a packaged configuration names the image that comes with it',
+    () => ({ root: nodeWith(usrConfig, oldText), changes: [unpack(next(usrConfig, newText))] }),
+    [comes, brings],
+  ],
+  [
+    'a drop-in that comes wins over what stays',
+    () => ({ root: nodeWith(usrConfig, oldText), changes: [unpack(next(dropIn, newText.replace('h0', 'h0')))] }),
+    [comes, brings],
+  ],
+  [
+    'a packaged configuration that is a link to another one',
+    () => {
+      const other = usrConfig.replace('configuration.toml', 'configuration-qemu.toml');
+      const deb = next(other, newText);
+      const files = { ...deb.files, [usrConfig]: { link: 'configuration-qemu.toml' } };
+      return { root: nodeWith(usrConfig, oldText), changes: [unpack({ ...deb, files })] };
+    },
+    [comes, brings],
+  ],
+  [
+    'it names an image that is there and that no package owns: that one is judged',
+    () => ({
+      root: nodeWith(usrConfig, oldText, undefined, { [there]: guest('3.2.0') }),
+      changes: [unpack(next(usrConfig, naming(there)))],
+    }),
+    [comes, `= ${there} 3.2.0`],
+  ],
+  [
+    'what it names and nobody brings may be made by a script, and is looked for afterwards',
+    () => ({ root: nodeWith(usrConfig, oldText), changes: [unpack(next(usrConfig, naming('/var/lib/made.img')))] }),
+    [comes],
+  ],
+  [
+    'a conffile that was not changed is replaced',
+    () => ({ root: nodeWith(etc, oldText, oldText), changes: [unpack(next(etc, newText))] }),
+    [comes, brings],
+  ],
+  [
+    'one that the admin changed is kept, and names an image that goes',
+    () => ({ root: nodeWith(etc, `${oldText}# mine\n`, oldText), changes: [unpack(next(etc, newText))] }),
+    [comes, takesAway],
+  ],
+  [
+    'one that the admin made before the package had it is kept',
+    () => ({ root: nodeWith(etc, oldText), changes: [unpack(next(etc, newText))] }),
+    [comes, takesAway],
+  ],
+  [
+    'one that the admin deleted does not come back',
+    () => ({
+      root: nodeWith(etc, undefined, oldText, { [usrConfig]: naming(there), [there]: guest('3.4.0') }),
+      changes: [unpack(next(etc, newText))],
+    }),
+    [comes, `= ${there} 3.4.0`],
+  ],
+  [
+    'one package brings the configuration, another one the image',
+    () => ({
+      root: node(
+        [
+          { name: 'kata-runtime', version: '3.4.0-1', owns: [program, usrConfig] },
+          { name: 'kata-containers-image', version: '3.4.0-1', owns: [oldImage] },
+        ],
+        { [program]: '', [usrConfig]: oldText, [oldImage]: guest('3.4.0') },
+      ),
+      changes: [
+        unpack({ name: 'kata-runtime', version: '3.5.0-1', files: { [program]: '', [usrConfig]: newText } }),
+        unpack({ name: 'kata-containers-image', version: '3.5.0-1', files: { [newImage]: guest('3.5.0') } }),
+      ],
+    }),
+    [
+      `+ kata-runtime 3.5.0-1 needs ${since32}, below /usr, replaces 3.4.0-1`,
+      `+ ${newImage} 3.5.0 read out of kata-containers-image 3.5.0-1`,
+    ],
+  ],
+  [
+    'the first installation of both brings the configuration, too',
+    () => ({ root: node([], {}), changes: [unpack(next(usrConfig, newText), null)] }),
+    [`+ kata-containers 3.5.0-1 needs ${since32}, below /usr`, brings],
+  ],
+  [
+    'a package that goes leaves its conffile, as dpkg does',
+    () => ({ root: nodeWith(etc, oldText, oldText), changes: [remove('kata-containers')] }),
+    [takesAway],
+  ],
+  [
+    'a configuration that cannot be read is told',
+    () => ({ root: nodeWith(usrConfig, oldText), changes: [unpack(next(usrConfig, 'x = \n'))] }),
+    [comes.replace(since32, '>=2.0.0')],
+    [/configuration\.toml, line 1, column \d+: /],
+  ],
+];
+
+judgeRows(test, rows);
+
+const rpms = temporaryFolder();
+
+function rpmUpgrade(attribute: string, text: string, parts: Partial<Rpm> = {}): ReturnType<Row[1]> {
+  const files = { [program]: '', [newImage]: guest('3.5.0'), [etc]: newText };
+  const rpm: Rpm = { name: 'kata-containers', version: '3.5.0', files, attributes: { [etc]: attribute }, ...parts };
+  const archive = makeRpm(rpms, rpm);
+  return {
+    root: nodeWith(etc, text, undefined),
+    changes: [{ name: rpm.name, oldVersion: '3.4.0-1', newVersion: '3.5.0-1', action: 'unpack', archive }],
+  };
+}
+
+const ofRpms: readonly Row[] = [
+  ['a file that is no %config is replaced', () => rpmUpgrade('', `${oldText}# mine\n`), [comes, brings]],
+  ['%config is replaced, and the changed one is saved', () => rpmUpgrade('%config', oldText), [comes, brings]],
+  ['%config(noreplace) stays as it was changed', () => rpmUpgrade('%config(noreplace)', oldText), [comes, takesAway]],
+  [
+    'where it is not there, it comes',
+    () => ({ ...rpmUpgrade('%config(noreplace)', ''), root: node([], {}) }),
+    [`+ kata-containers 3.5.0-1 needs ${since32}, below /usr, replaces 3.4.0-1`, brings],
+  ],
+];
+
+judgeRows(
+  (rule, handler, options) => test(`rpm: ${rule}`, handler, { ...options, needs: [...needs, 'rpm', 'rpmbuild'] }),
+  ofRpms,
+);
