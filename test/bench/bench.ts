@@ -2,7 +2,8 @@
  * `npm run bench [FOLDER [PATTERN]]`: kata-check in both forms beside the programs that could do its work, all in one run, as tables; and
  * what it costs an apt run that is not its matter. Images are made in FOLDER, or reused from it; without one they are gone at the end.
  * PATTERN: only the tables with such a title. Every command is first run once and its output looked at: what does not find the agent's
- * version is said to have failed, not measured. Nothing here asserts a time.
+ * version is said to have failed, not measured. Nothing here asserts a time. counts.ts keeps a budget of instructions; growth.ts draws how the
+ * program grows with what it is given.
  *
  * Time: the median of hyperfine's runs, without a shell except for pipes, page cache warm. Read: bytes that read calls took from the
  * image, or, for a mount, sectors that the loop device was asked for. Peak: the largest resident set of any process of the command.
