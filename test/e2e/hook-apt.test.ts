@@ -146,6 +146,25 @@ for (const form of forms) {
   );
 
   test(
+    `${form.name}: the command line that was stopped is printed to go on with, once with the override and once for the rest`,
+    () => {
+      const apt = join(folder, 'apt-get');
+      writeFileSync(apt, '#!/bin/sh\nsh -c \'"$@" hook apt\' sh "$KC1" $KC2\ntrue\n', { mode: 0o755 });
+      const [first, second = ''] = form.argv;
+      writeFileSync(input, aptInput([runtime, unrelated]));
+      const { stderr } = kataCheckInShell(form, `"${apt}" -y dist-upgrade < "$INPUT"`, {
+        APT_HOOK_INFO_FD: '0',
+        INPUT: input,
+        KC1: first,
+        KC2: second,
+      });
+      assert.match(stderr, /^ {2}override {4}apt-get -o KataCheck::Allow=KC101 -y dist-upgrade$/m);
+      assert.match(stderr, /^ {4}apt-mark hold kata-runtime\n {4}apt-get -y dist-upgrade$/m);
+    },
+    { needs: [...form.needs, '/proc/self/stat'] },
+  );
+
+  test(
     `${form.name}: what goes wrong is no block`,
     () => {
       const hook = (text: string, fd = '0') =>
