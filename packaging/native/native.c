@@ -10,11 +10,13 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "lz4.h"
 #include "quickjs.h"
@@ -472,7 +474,25 @@ static JSValue holding(JSContext *context, JSValueConst this, int count, JSValue
 }
 
 static const JSCFunctionListEntry methods[] = { JS_CFUNC_DEF("step", 6, decompressor_step) };
+/*
+ * alarm(milliseconds): SIGALRM then, with its default action and for certain. A signal that is caught, or the event loop's own timer, would
+ * not end a process that waits for a filesystem without an answer; one that is to die of it does.
+ */
+static JSValue set_alarm(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  int64_t milliseconds;
+  if (JS_ToInt64(context, &milliseconds, arguments[0])) return JS_EXCEPTION;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  signal(SIGALRM, SIG_DFL);
+  sigprocmask(SIG_UNBLOCK, &set, NULL);
+  const struct itimerval timer = { .it_value = { milliseconds / 1000, milliseconds % 1000 * 1000 } };
+  setitimer(ITIMER_REAL, &timer, NULL);
+  return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry functions[] = {
+  JS_CFUNC_DEF("alarm", 1, set_alarm),
   JS_CFUNC_DEF("decompressor", 1, make_decompressor),
   JS_CFUNC_DEF("lz4Block", 8, decompress_lz4),
   JS_CFUNC_DEF("widenPipe", 2, widen_pipe),

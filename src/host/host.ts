@@ -66,7 +66,7 @@ export interface Host {
   now(): number;
   /**
    * Ends the program with `status` at `deadline`, with every program it runs, whatever it may be waiting for then. The last net below
-   * the deadlines of single steps: a hook must not hang. The last call counts.
+   * the deadlines of single steps: a hook must not hang. The last call counts. While it waits in the kernel it cannot end itself: it is killed a second later.
    */
   endAt(deadline: number, status: number): void;
 
@@ -159,6 +159,9 @@ export function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
   }
   return all;
 }
+
+/** Behind `endAt`, in milliseconds: when the kernel kills the program where it waits, as for a filesystem that does not answer. */
+export const patience = 1000;
 
 /** Where `replaceFile` writes first: beside the file, under a name that no other run uses. */
 export function besidePath(path: string, number: number): string {

@@ -28,6 +28,7 @@ import { Socket } from 'node:net';
 import { constants as system } from 'node:os';
 import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
+import { Worker } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
 import { formOf } from './decompress.ts';
@@ -40,6 +41,7 @@ import {
   findProgram,
   type Host,
   notRegular,
+  patience,
   type RunOptions,
   type Status,
   type TemporaryFile,
@@ -306,6 +308,27 @@ function makeDirectory(path: string): void {
   }
 }
 
+/**
+ * A thread that kills this process after so many milliseconds, the last ones told. While the main thread waits for a filesystem that does
+ * not answer, nothing else in the process can.
+ */
+function killer(): (milliseconds: number) => void {
+  const cells = new Int32Array(new SharedArrayBuffer(8));
+  const worker = new Worker(
+    `const { workerData: cells } = require('node:worker_threads');
+    for (let told = 0; ; told = Atomics.load(cells, 0)) {
+      if (Atomics.wait(cells, 0, told, told === 0 ? Infinity : Atomics.load(cells, 1)) === 'timed-out') process.kill(process.pid, 'SIGKILL');
+    }`,
+    { eval: true, env: {}, execArgv: [], stdout: false, workerData: cells },
+  );
+  worker.unref();
+  return (milliseconds) => {
+    Atomics.store(cells, 1, Math.min(Math.ceil(milliseconds), 2 ** 31 - 1));
+    Atomics.add(cells, 0, 1);
+    Atomics.notify(cells, 0);
+  };
+}
+
 class NodeHost implements Host {
   readonly arguments: readonly string[] = process.argv.slice(2);
   readonly workingDirectory = process.cwd();
@@ -320,11 +343,15 @@ class NodeHost implements Host {
   }
 
   #end: NodeJS.Timeout | undefined;
+  #killer: ReturnType<typeof killer> | undefined;
 
   endAt(deadline: number, status: number): void {
     clearTimeout(this.#end);
-    this.#end = setTimeout(() => killAll(status), Math.max(0, deadline - this.now()));
+    const left = Math.max(0, deadline - this.now());
+    this.#end = setTimeout(() => killAll(status), left);
     this.#end.unref();
+    this.#killer ??= killer();
+    this.#killer(left + patience);
   }
 
   open(path: string): File {

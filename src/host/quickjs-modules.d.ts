@@ -81,6 +81,8 @@ declare module 'native' {
   export type Decompressor = import('./decompress.ts').Decompressor;
   /** Null where the system lacks libz, libzstd or liblzma. */
   export function decompressor(form: import('./decompress.ts').FormName): Decompressor | null;
+  /** SIGALRM in so many milliseconds, whatever the caller had made of it; the last call counts. */
+  export function alarm(milliseconds: number): void;
   /** Whether all bytes from..to of the buffer are zero. */
   export function isZero(buffer: ArrayBufferLike, from: number, to: number): boolean;
   /** Ranges are from, to; `start` counts from the output's. Returns where in that the block ended, or -1 for a bad one. */

@@ -18,6 +18,7 @@ import {
   findProgram,
   type Host,
   notRegular,
+  patience,
   type RunOptions,
   type Status,
   type TemporaryFile,
@@ -30,6 +31,7 @@ const SEEK_SET = 0;
 const SEEK_END = 2;
 const SIGKILL = 9;
 const SIGXFSZ = 25;
+const SIGCHLD = 17;
 const ENOENT = 2;
 const ENOTDIR = 20;
 const EINTR = 4;
@@ -419,6 +421,8 @@ class QuickJsHost implements Host {
     os.signal(os.SIGPIPE, undefined);
     // A file that grows over the user's limit is an error of the write then, as on Node.js.
     os.signal(SIGXFSZ, undefined);
+    // Whoever ignores it hands that on, and the end of a program is then never told.
+    os.signal(SIGCHLD, null);
   }
 
   /** The owner of /proc/self is the effective user; without /proc, root is assumed, the stricter of the two. */
@@ -438,7 +442,9 @@ class QuickJsHost implements Host {
 
   endAt(deadline: number, status: number): void {
     if (this.#end !== undefined) os.clearTimeout(this.#end);
-    this.#end = os.setTimeout(() => killAll(status), Math.max(0, deadline - os.now()));
+    const left = Math.max(0, deadline - os.now());
+    this.#end = os.setTimeout(() => killAll(status), left);
+    native.alarm(left + patience);
   }
 
   open(path: string): File {

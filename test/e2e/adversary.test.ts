@@ -4,12 +4,22 @@
  */
 
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
 import { run, temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';
-import { aptInput, type Form, forms, inOwnRun, type Outcome, type Step, samplePackages } from './program.ts';
+import {
+  aptInput,
+  type Form,
+  forms,
+  inOwnRun,
+  type Outcome,
+  type Step,
+  sampleNode,
+  samplePackages,
+} from './program.ts';
 
 const top = resolve(import.meta.dirname, '../..');
 const runtime: Step = {
@@ -23,14 +33,16 @@ interface Setting {
   readonly env?: Readonly<Record<string, string>>;
   /** Shell before the hook, in a mount namespace with an empty /run of its own. */
   readonly prepare?: string;
+  /** Instead of the sample node. */
+  readonly root?: string;
 }
 
-function hookApt(form: Form, steps: readonly Step[], { env = {}, prepare = ':' }: Setting = {}): Outcome {
+function hookApt(form: Form, steps: readonly Step[], { env = {}, prepare = ':', root }: Setting = {}): Outcome {
   const [program = '', ...argv] = inOwnRun([...form.argv, 'hook', 'apt'], prepare);
   const { status, stdout, stderr } = spawnSync(program, argv, {
     encoding: 'utf8',
     cwd: '/',
-    input: aptInput(steps),
+    input: aptInput(steps, [], root),
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env },
     timeout: 60_000,
   });
@@ -97,6 +109,45 @@ for (const form of forms) {
       assert.match(stderr, /cannot be read: .*gave more than 16777216\s+bytes/s);
     },
     { needs: [...needs, 'ar', 'tar', 'sh'] },
+  );
+}
+
+for (const form of forms) {
+  const test = suite(`a hook always ends, ${form.name}`);
+  const needs = [...form.needs, 'root', 'unshare', '/dev/fuse', 'perl'];
+  /** Below a root in which the folder of the images is `folder`. */
+  const hanging = (prepare: string): Outcome & { readonly seconds: number } => {
+    const root = temporaryFolder();
+    run('cp', '-a', `${sampleNode}/.`, root);
+    mkdirSync(join(root, 'etc'), { recursive: true });
+    writeFileSync(join(root, 'etc/kata-check.conf'), 'deadline = 2\n', { mode: 0o644 });
+    const start = performance.now();
+    const outcome = hookApt(form, [runtime], { prepare: prepare.replaceAll('ROOT', root), root });
+    return { ...outcome, seconds: (performance.now() - start) / 1000 };
+  };
+
+  test(
+    'D1: an image on a filesystem that does not answer',
+    () => {
+      const { status, seconds } = hanging(
+        // Nobody serves this FUSE mount.
+        `exec 9<>/dev/fuse && mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 dead ROOT/usr/share/kata-containers`,
+      );
+      assert.ok(status === null || status > 128, `status ${status}`);
+      assert.ok(seconds < 30, `${seconds} seconds`);
+    },
+    { needs },
+  );
+
+  test(
+    'D2: SIGCHLD is ignored by whoever calls the hook',
+    () => {
+      const { status, stderr } = hookApt(form, [runtime], {
+        prepare: `set -- perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV' "$@"`,
+      });
+      assert.is(status, 10, stderr);
+    },
+    { needs },
   );
 }
 
