@@ -4,7 +4,7 @@
  */
 
 import { parse } from 'ini';
-import { Io, NotFound, Problem, Usage } from './errors.ts';
+import { NotFound, Problem, Usage } from './errors.ts';
 import type { Host } from './host/host.ts';
 import { resolvePath } from './host/rooted.ts';
 import { codes, type Severity, severities } from './judge/findings.ts';
@@ -87,15 +87,16 @@ export interface Loaded {
   readonly warnings: readonly string[];
 }
 
-/** `path`: the file given by the user, which then must be there; undefined for the usual ones. Throws Usage, Io. */
+/** `path`: the file given by the user, which then must be there; undefined for the usual ones. Throws Usage. */
 export function loadConfig(host: Host, path: string | undefined, overrides: readonly Override[]): Loaded {
   const mistakes: string[] = [];
   const warnings: string[] = [];
   let config = defaults;
-  for (const file of path === undefined ? usualFiles(host) : [path]) {
-    const text = readTrusted(host, file, warnings);
+  for (const file of path === undefined ? usualFiles(host, mistakes) : [path]) {
+    const text = readTrusted(host, file, warnings, mistakes);
     if (text !== undefined) config = merge(config, file, text, mistakes);
-    else if (path !== undefined && warnings.length === 0) throw new Usage(`${path}: no such configuration file`);
+    else if (path !== undefined && warnings.length === 0 && mistakes.length === 0)
+      throw new Usage(`${path}: no such configuration file`);
   }
   for (const override of overrides) config = applyOverride(config, override, mistakes);
   return { config, mistakes, warnings };
@@ -110,20 +111,21 @@ export function policyOf(config: Config): Policy {
   };
 }
 
-function usualFiles(host: Host): string[] {
+function usualFiles(host: Host, mistakes: string[]): string[] {
   const folder = `${configPath}.d`;
   let names: string[] = [];
   try {
     names = host.readDirectory(folder);
   } catch (error) {
-    if (!(error instanceof NotFound)) throw error;
+    if (!(error instanceof Problem)) throw error;
+    if (!(error instanceof NotFound)) mistakes.push(`the settings in ${folder} are ignored: ${error.message}`);
   }
   const dropIns = names.filter((name) => name.endsWith('.conf')).sort();
   return [configPath, ...dropIns.map((name) => `${folder}/${name}`)];
 }
 
 /** Undefined when there is no such file, or when root must not believe it because somebody else could have written it. */
-function readTrusted(host: Host, path: string, warnings: string[]): string | undefined {
+function readTrusted(host: Host, path: string, warnings: string[], mistakes: string[]): string | undefined {
   try {
     const status = host.status(resolvePath(host, '', path));
     if (status === undefined) return undefined;
@@ -136,8 +138,10 @@ function readTrusted(host: Host, path: string, warnings: string[]): string | und
     return host.readText(path, configLimit);
   } catch (error) {
     if (error instanceof NotFound) return undefined;
-    if (error instanceof Problem) throw new Io(`the configuration cannot be read: ${error.message}`);
-    throw error;
+    if (!(error instanceof Problem)) throw error;
+    // In a hook the defaults hold then, as for a file that is not believed: a mistake must not switch the check off.
+    mistakes.push(`the settings in ${path} are ignored, because it cannot be read: ${error.message}`);
+    return undefined;
   }
 }
 

@@ -217,7 +217,10 @@ async function judged(
   };
   host.endAt(request.deadline + grace, voice.statusOf('failure'));
   const found = await check(host, rooted, request, policyOf(config));
-  if (found.state === nothing) return isDone ? null : found;
+  if (found.state === nothing) {
+    if (found.warnings.length > 0) voice.tell(loaded, found.warnings);
+    return isDone ? null : found;
+  }
   const { judge } = await import('./judge/judge.ts');
   const { reportText } = await import('./report/text.ts');
   const judgedIn = (mode: 'block' | 'warn'): Judgement => judge(found.state, { ...policyOf(config), mode });
@@ -230,7 +233,7 @@ async function judged(
   if (report === null || (transaction.isPlanned === true && report.verdict !== 'block')) return report;
   // Somebody who installs something else need not hear of a mistake in this configuration each time.
   if (concernsKata(report) || report.warnings.length > 0)
-    voice.tell({ ...loaded, config }, [...loaded.mistakes, ...report.warnings]);
+    voice.tell({ ...loaded, config }, [...loaded.mistakes, ...(transaction.mistakes ?? []), ...report.warnings]);
   const { unchanged } = hook;
   const options = { color: voice.color, manager, ...(unchanged === undefined ? {} : { unchanged }) };
   host.write(2, reportText(report, options, true));

@@ -5,7 +5,7 @@
 import { check, type Report } from '../check.ts';
 import { environmentOverride, fallback, grace, type Loaded, loadConfig, type Override, policyOf } from '../config.ts';
 import { Usage } from '../errors.ts';
-import { lastStop } from '../hooks/record.ts';
+import { lastStop, resolveStop } from '../hooks/record.ts';
 import { type Host, notRegular } from '../host/host.ts';
 import { circumstancesOf } from '../report/circumstances.ts';
 import { reportDocument, reportJson, reportJsonLine } from '../report/json.ts';
@@ -59,13 +59,44 @@ export async function run(context: Context): Promise<number> {
   };
   const report = await check(host, rooted, request, policyOf(config));
   tell(context, loaded, report.warnings);
-  return write(context, report, format, rooted, root);
+  if (isResolving(report, request)) await resolveStop(host, root);
+  return write(context, report, format, rooted, { root, isInDoubt: isInDoubt(report, request, config) });
+}
+
+interface Doubted {
+  readonly root: string;
+  /** Something that was named by hand cannot be judged. */
+  readonly isInDoubt: boolean;
+}
+
+/** Of what cannot be judged. */
+const doubts: ReadonlySet<string> = new Set(['KC201', 'KC202', 'KC203', 'KC204', 'KC205']);
+
+/** Whether something that was named by hand cannot be judged: who asks for it must not take that for a go-ahead. */
+function isInDoubt({ findings, state, warnings }: Report, request: Request, config: Loaded['config']): boolean {
+  const { images, transaction, to, requires } = request;
+  const isAsked = to !== null || requires !== undefined;
+  if (config.strict.value && isAsked && state.images.length === 0) return true;
+  if (images.length === 0 && transaction === null) return false;
+  if (transaction !== null && warnings.length > 0) return true;
+  const allowed = new Set(config.allow.map(({ value }) => value));
+  return findings.some(
+    ({ code }) => doubts.has(code) && !allowed.has(code) && (code !== 'KC204' || transaction !== null),
+  );
+}
+
+/** The node as it is fits, whatever was stopped before. */
+function isResolving({ verdict, state }: Report, { transaction, to, images }: Request): boolean {
+  const isNow = transaction === null && to === null && images.length === 0;
+  return isNow && state.images.length > 0 && (verdict === 'ok' || verdict === 'info');
 }
 
 /** Returns the exit status. */
-function write(context: Context, report: Report, format: Format, rooted: Host, root: string): number {
+function write(context: Context, report: Report, format: Format, rooted: Host, request: Doubted): number {
   const { host, flags } = context;
-  const status = statusFor(report.verdict, report.findings);
+  const { root, isInDoubt } = request;
+  const judged = statusFor(report.verdict, report.findings);
+  const status = judged === exitStatus.goAhead && isInDoubt ? exitStatus.undetermined : judged;
   if (format === 'text') {
     const color = one(context, 'output') === undefined && isColored(host, context, 1);
     if (!flags.has('quiet')) put(context, reportText(report, { color, manager: null }, false));

@@ -29,6 +29,9 @@ function readableLines(header: string): string[] {
   return lines;
 }
 
+/** So many lines that are not understood are told. */
+const mistakeLimit = 10;
+
 const steps = {
   2: /^(?<name>\S+) (?<old>\S+) [<=>] (?<new>\S+) (?<what>.+)$/s,
   3: /^(?<name>\S+) (?<old>\S+) \S+ \S+ [<=>] (?<new>\S+) \S+ \S+ (?<what>.+)$/s,
@@ -36,20 +39,17 @@ const steps = {
 
 /**
  * `input`: a character for each byte. There can be thousands of lines, and every apt run waits for this: only what is used is decoded.
- * Throws Corrupt (a line that is none of the above, by its number), Unsupported (a newer protocol).
+ * A line that is none of the above is left out, and its number told. Throws Corrupt (all lines are such), Unsupported (a newer protocol).
  */
 export function parseAptHook(input: string): Transaction {
   const version = /^VERSION ([0-9]{1,4})\n/.exec(input)?.[1];
   if (version === undefined) {
-    const changes = decoded(input)
-      .split('\n')
-      .flatMap((line, index): PackageChange[] => {
-        if (line === '') return [];
-        if (!line.startsWith('/'))
-          throw new Corrupt(`apt's hook input, line ${index + 1}: neither a path nor a version`);
-        return [{ name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line }];
-      });
-    return { manager: 'apt', root: '', changes, mode: null, allow: [] };
+    const told = readLines(input, () => 1, 'neither a path nor a version', (line) =>
+      line.startsWith('/')
+        ? { name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line }
+        : undefined,
+    );
+    return { manager: 'apt', root: '', ...told, mode: null, allow: [] };
   }
   const step = steps[Number(version) as keyof typeof steps];
   if (step === undefined) throw new Unsupported(`version ${version} of apt's hook protocol`);
@@ -57,31 +57,24 @@ export function parseAptHook(input: string): Transaction {
   const headerEnd = input.indexOf('\n\n');
   if (headerEnd === -1) throw new Corrupt("apt's hook input has no empty line behind its configuration");
   const header = readableLines(input.slice(0, headerEnd));
-  const changes = decoded(input.slice(headerEnd + 2))
-    .split('\n')
-    .flatMap((line, index): PackageChange[] => {
-      if (line === '') return [];
-      const groups = step.exec(line)?.groups;
-      if (groups === undefined) {
-        const before = input.slice(0, headerEnd).split('\n').length;
-        throw new Corrupt(`apt's hook input, line ${before + 2 + index}: not a step of version ${version}`);
-      }
-      const { name = '', old, new: next, what = '' } = groups;
-      const marker = what === '**CONFIGURE**' || what === '**REMOVE**' ? what : null;
-      return [
-        {
-          name,
-          oldVersion: old === '-' ? null : (old ?? null),
-          newVersion: next === '-' ? null : (next ?? null),
-          action: marker === null ? 'unpack' : marker === '**REMOVE**' ? 'remove' : 'configure',
-          archive: marker === null ? what : null,
-        },
-      ];
-    });
+  const firstLine = (): number => input.slice(0, headerEnd).split('\n').length + 2;
+  const told = readLines(input.slice(headerEnd + 2), firstLine, `not a step of version ${version}`, (line) => {
+    const groups = step.exec(line)?.groups;
+    if (groups === undefined) return undefined;
+    const { name = '', old, new: next, what = '' } = groups;
+    const marker = what === '**CONFIGURE**' || what === '**REMOVE**' ? what : null;
+    return {
+      name,
+      oldVersion: old === '-' ? null : (old ?? null),
+      newVersion: next === '-' ? null : (next ?? null),
+      action: marker === null ? 'unpack' : marker === '**REMOVE**' ? 'remove' : 'configure',
+      archive: marker === null ? what : null,
+    };
+  });
   return {
     manager: 'apt',
     root: rootOf(header),
-    changes,
+    ...told,
     mode: values(header, 'KataCheck::Mode').at(-1) ?? null,
     // `-o KataCheck::Allow=KC101,KC301` and the list form `-o KataCheck::Allow::=KC101`.
     allow: [...values(header, 'KataCheck::Allow'), ...values(header, 'KataCheck::Allow::')].flatMap(codesIn),
@@ -91,6 +84,25 @@ export function parseAptHook(input: string): Transaction {
 /** Without reading the archive: `/path/name_version_arch.deb`. */
 export function nameOfArchive(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1).split('_', 1)[0] ?? '';
+}
+
+/** One line that is not understood takes nothing away from the others: a mismatch may be in any of them. */
+function readLines(
+  input: string,
+  firstLine: () => number,
+  problem: string,
+  read: (line: string) => PackageChange | undefined,
+): { changes: PackageChange[]; mistakes?: string[] } {
+  const changes: PackageChange[] = [];
+  const mistakes: string[] = [];
+  for (const [index, bytes] of input.split('\n').entries()) {
+    if (bytes === '') continue;
+    const change = read(decoded(bytes));
+    if (change !== undefined) changes.push(change);
+    else if (mistakes.length < mistakeLimit) mistakes.push(`apt's hook input, line ${firstLine() + index}: ${problem}`);
+  }
+  if (changes.length === 0 && mistakes[0] !== undefined) throw new Corrupt(mistakes[0]);
+  return mistakes.length === 0 ? { changes } : { changes, mistakes };
 }
 
 /** The values of one key. apt's option names know no case; keys and values come with some bytes as %XX. */

@@ -50,8 +50,10 @@ export async function nodeBefore(
   steps: readonly PackageChange[],
   configured = rooted,
 ): Promise<Before> {
-  // Below another root the environment is somebody else's.
-  const chosen = request.root === '' ? host.environment('KATA_CONF_FILE') : undefined;
+  // Below another root the environment is somebody else's. Of the shell that calls a package manager it says nothing of what the node's
+  // runtimes read, and must not hide that.
+  const isNow = request.root === '' && request.transaction === null && request.commandLine === undefined;
+  const chosen = isNow ? host.environment('KATA_CONF_FILE') : undefined;
   const installation = locateInstallation(configured, chosen);
   const { images, isFresh } = imagesOf(rooted, request, installation);
   const now = host.now();

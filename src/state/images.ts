@@ -6,7 +6,7 @@ import type { IncomingImage } from '../archive/incoming.ts';
 import { Problem } from '../errors.ts';
 import { builderOf } from '../locate/builders.ts';
 import { usualImages } from '../locate/installation.ts';
-import { readImage } from '../read/image.ts';
+import { type ImageFacts, readImage } from '../read/image.ts';
 import { parseVersion } from '../version.ts';
 import { identified } from './agents.ts';
 import { type Before, type Owned, ownerOf } from './before.ts';
@@ -60,10 +60,17 @@ export async function imagesAfter(
       rebuiltBy,
       ...(comes === undefined && isHeld(before, owner) ? { isHeld: true } : {}),
       ...(owner === null && builder !== undefined ? { builder } : {}),
-      facts: { ...facts, ...(kind === 'extension' ? { kind, unknown: null } : {}) },
+      facts: { ...facts, ...kindOf(kind, facts) },
     });
   }
   return images;
+}
+
+/** What names an image says what it is: without an agent an extension image is whole, and a guest image is none. */
+function kindOf(kind: 'guest' | 'extension', facts: ImageFacts): Pick<ImageFacts, 'kind' | 'unknown'> {
+  if (kind === 'extension') return { kind, unknown: null };
+  if (facts.kind === 'guest' || facts.problem !== null) return { kind: facts.kind, unknown: facts.unknown };
+  return { kind: 'guest', unknown: 'it holds neither an agent in its usual place nor a program that starts first' };
 }
 
 function isHeld({ packages }: Before, owner: string | null): boolean {

@@ -28,6 +28,8 @@ export interface Transaction {
   /** What the user gave on the manager's own command line, for this run only. */
   readonly mode: string | null;
   readonly allow: readonly string[];
+  /** What of the manager's input was not understood, each with its place; it is told where Kata is concerned. */
+  readonly mistakes?: readonly string[];
   /**
    * A mismatch is only told: what else changes in the same run is not known, so that it may be none, or nobody is there, as when a machine
    * installs what was planned before it was started again.

@@ -4,17 +4,18 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
-import { run, temporaryFolder } from '../images.ts';
+import { guestTree, makeExt, run, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 import {
   aptInput,
   type Form,
   forms,
   inOwnRun,
+  kataCheck,
   type Outcome,
   type Step,
   sampleNode,
@@ -146,6 +147,177 @@ for (const form of forms) {
         prepare: `set -- perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV' "$@"`,
       });
       assert.is(status, 10, stderr);
+    },
+    { needs },
+  );
+}
+
+const image = 'usr/share/kata-containers/kata-containers.img';
+
+/** The sample node, with this filesystem as its guest image. */
+function nodeWith(make: (path: string) => void): string {
+  const root = temporaryFolder();
+  run('cp', '-a', `${sampleNode}/.`, root);
+  rmSync(join(root, image));
+  make(join(root, image));
+  return root;
+}
+
+const withoutAgent: readonly [rule: string, make: (path: string) => void][] = [
+  ['an empty ext4', (path) => makeExt(path, temporaryFolder(), '16M')],
+  [
+    'an ext4 with the agent in another place',
+    (path) => {
+      const agent = guestTree('1.0.0');
+      makeExt(path, writeTree(temporaryFolder(), { 'usr/local/bin/kata-agent': Object.values(agent)[0] ?? '' }), '16M');
+    },
+  ],
+];
+
+for (const form of forms) {
+  const test = suite(`what cannot be judged, ${form.name}`);
+  const needs = [...form.needs, 'root', 'unshare', 'mkfs.ext4', 'dpkg-deb', 'gzip'];
+
+  for (const [rule, make] of withoutAgent) {
+    test(
+      `C1: a guest image without an agent fits nothing: ${rule}`,
+      () => {
+        const root = nodeWith(make);
+        const { stdout } = kataCheck(form, ['--root', root, '--json']);
+        const { findings } = JSON.parse(stdout);
+        assert.ok(
+          findings.some(({ code }: { code: string }) => code === 'KC201'),
+          stdout,
+        );
+        assert.is(kataCheck(form, ['--root', root, '--strict']).status, 11);
+        assert.is(kataCheck(form, ['--root', root, '--image', `/${image}`]).status, 11);
+        const { status, stderr } = hookApt(form, [runtime], { root });
+        assert.is(status, 0);
+        assert.match(stderr, /KC201/);
+      },
+      { needs },
+    );
+  }
+
+  for (const [declared, status, code] of [
+    ['>=3.28.0, <4.0.0', 10, /KC101/],
+    ['>=3.28.0 ||', 10, /KC103.*KC204|KC204.*KC103/s],
+    [`>=3.28.0 ${'<4.0.0 '.repeat(50)}`, 10, /KC103.*KC204|KC204.*KC103/s],
+  ] as const) {
+    test(
+      `C2: a field that cannot be read switches no proven block off: ${declared.slice(0, 20)}`,
+      () => {
+        const root = nodeWith((path) => makeExt(path, writeTree(temporaryFolder(), guestTree('3.12.0')), '16M'));
+        const what = makeDeb(temporaryFolder(), {
+          name: 'kata-runtime',
+          version: '3.29.0-1',
+          fields: { 'Kata-Agent-Requires': declared },
+        });
+        const outcome = hookApt(form, [{ ...runtime, next: '3.29.0-1', what }], { root });
+        assert.is(outcome.status, status, outcome.stderr);
+        assert.match(outcome.stderr, code);
+      },
+      { needs },
+    );
+  }
+
+  test(
+    'C3: the configuration that the calling shell names hides no image of the node',
+    () => {
+      const [program = '', ...argv] = inOwnRun(
+        [...form.argv, 'hook', 'apt'],
+        `for folder in usr/share/kata-containers usr/share/defaults var/lib/dpkg; do mkdir -p /$folder; done && mount --bind ${sampleNode}/usr/share /usr/share && mount --bind ${sampleNode}/var/lib/dpkg /var/lib/dpkg`,
+      );
+      const { status, stderr } = spawnSync(program, argv, {
+        encoding: 'utf8',
+        input: aptInput([runtime], [], ''),
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', KATA_CONF_FILE: '/etc/hostname' },
+        timeout: 60_000,
+      });
+      assert.is(status, 10, stderr);
+    },
+    { needs },
+  );
+
+  const unreadable: readonly [rule: string, make: (path: string) => void][] = [
+    ['a folder', (path) => mkdirSync(path)],
+    ['a FIFO', (path) => run('mkfifo', path)],
+    ['a loop of symlinks', (path) => symlinkSync('kata-check.conf', path)],
+    ['more than a megabyte', (path) => writeFileSync(path, '; x\n'.repeat(400_000))],
+  ];
+  for (const [rule, make] of unreadable) {
+    test(
+      `C7: a configuration file that cannot be read switches nothing off: ${rule}`,
+      () => {
+        const root = temporaryFolder();
+        run('cp', '-a', `${sampleNode}/.`, root);
+        mkdirSync(join(root, 'etc'), { recursive: true });
+        make(join(root, 'etc/kata-check.conf'));
+        const { status, stderr } = hookApt(form, [runtime], { root });
+        assert.is(status, 10, stderr);
+        assert.match(stderr, /warning: the settings in/);
+        assert.is(kataCheck(form, ['--root', root]).status, 2);
+      },
+      { needs },
+    );
+  }
+
+  test(
+    'C7: who asks with --strict about a runtime is told that there is nothing to check, and by the status',
+    () => {
+      const root = temporaryFolder();
+      const given = ['--root', root, '--to', '3.29.0', '--requires', '>=3.28.0'];
+      assert.is(kataCheck(form, given).status, 0);
+      const { status, stdout } = kataCheck(form, [...given, '--strict']);
+      assert.is(status, 11);
+      assert.match(stdout, /nothing to check/);
+    },
+    { needs },
+  );
+
+  test(
+    "C8: a line of apt's that has no known form takes nothing away from the others",
+    () => {
+      const odd = { ...runtime, name: 'two words', old: null, what: '/x' };
+      const { status, stderr } = hookApt(form, [odd, runtime]);
+      assert.is(status, 10, stderr);
+      assert.match(stderr, /apt's hook input, line [0-9]+: not a step of version 3/);
+    },
+    { needs },
+  );
+
+  test(
+    'A16: what was stopped is resolved by the next run that is not stopped',
+    () => {
+      const both = [
+        runtime,
+        {
+          name: 'kata-containers-image',
+          old: '1.0.0-1',
+          next: '1.1.0-1',
+          what: join(samplePackages, 'kata-containers-image_1.1.0-1_all.deb'),
+        },
+      ];
+      const inputs = [[runtime], both].map((steps) => {
+        const path = join(temporaryFolder(), 'input');
+        writeFileSync(path, aptInput(steps));
+        return path;
+      });
+      const script = `"$@" < ${inputs[0]} 2>/dev/null; cat /run/kata-check/last.json; echo ---; "$@" < ${inputs[1]} 2>/dev/null; cat /run/kata-check/last.json`;
+      const [program = '', ...argv] = inOwnRun(['sh', '-c', script, 'sh', ...form.argv, 'hook', 'apt']);
+      const { stdout } = spawnSync(program, argv, {
+        encoding: 'utf8',
+        env: { PATH: '/usr/bin:/bin' },
+        timeout: 60_000,
+      });
+      const [stopped, passed] = stdout.split('---\n').map((text) => JSON.parse(text));
+      assert.is(stopped.verdict, 'block');
+      assert.is(stopped.resolved, null);
+      assert.equal(stopped.installed, [{ package: 'kata-runtime', version: '1.0.0-1' }]);
+      assert.ok(stopped.host.length > 0);
+      assert.match(stopped.version, /^[0-9]/);
+      assert.is(passed.resolved.by, 'apt');
+      assert.is(passed.time, stopped.time);
     },
     { needs },
   );
