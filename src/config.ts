@@ -140,7 +140,7 @@ function readTrusted(host: Host, path: string, warnings: string[], mistakes: str
     if (error instanceof NotFound) return undefined;
     if (!(error instanceof Problem)) throw error;
     // In a hook the defaults hold then, as for a file that is not believed: a mistake must not switch the check off.
-    mistakes.push(`the settings in ${path} are ignored, because it cannot be read: ${error.message}`);
+    mistakes.push(`the configuration cannot be read: ${error.message}`);
     return undefined;
   }
 }

@@ -186,6 +186,15 @@ test('the preinst of the examples are the one line of hooks/preinst', () => {
   }
 });
 
+test("adversary F2: nothing that a package's script runs as root is looked up along the caller's PATH", () => {
+  const files = ['hooks/preinst', 'hooks/rpm/macros.kata-check', 'packaging/deb/kata-check.postinst'];
+  for (const file of files) {
+    const text = readFileSync(join(top, file), 'utf8').replace(/^#.*$/gm, '');
+    assert.not.match(text, /(?:^|[\s;&|])kata-check hook/, file);
+    assert.match(text, /\/usr\/bin\/kata-check hook/, file);
+  }
+});
+
 /** A program called kata-check that ends so, or none. */
 function programs(status: number | string | null): string {
   const path = temporaryFolder();
@@ -209,10 +218,11 @@ const statuses: readonly [rule: string, status: number | string | null, preinst:
 
 for (const [rule, status, preinst] of statuses) {
   test(`the one line of a preinst: ${rule}`, () => {
-    const PATH = `${programs(status)}:/usr/bin:/bin`;
-    const result = spawnSync('/bin/sh', [join(top, 'hooks/preinst'), 'upgrade', '1:3.4.0-1', '3.5.0-1'], {
+    const script = readFileSync(join(top, 'hooks/preinst'), 'utf8');
+    const moved = script.replaceAll('/usr/bin/kata-check', `${programs(status)}/kata-check`);
+    const result = spawnSync('/bin/sh', ['-c', moved, 'preinst', 'upgrade', '1:3.4.0-1', '3.5.0-1'], {
       encoding: 'utf8',
-      env: { PATH },
+      env: { PATH: '/usr/bin:/bin' },
     });
     assert.is(result.status, preinst, result.stderr);
     assert.is(result.stdout, status === null ? '' : 'hook preinst upgrade 1:3.4.0-1 3.5.0-1\n');
@@ -232,8 +242,9 @@ for (const [rule, status, preinst] of statuses) {
         '--eval',
         '%kata_check_pre kata-image',
       );
-      const PATH = `${programs(status)}:/usr/bin:/bin`;
-      const result = spawnSync('/bin/sh', ['-e', '-c', script, 'sh', '2'], { encoding: 'utf8', env: { PATH } });
+      const moved = script.replaceAll('/usr/bin/kata-check', `${programs(status)}/kata-check`);
+      const env = { PATH: '/usr/bin:/bin' };
+      const result = spawnSync('/bin/sh', ['-e', '-c', moved, 'sh', '2'], { encoding: 'utf8', env });
       assert.is(result.status, 0, result.stderr);
       const told = ['kata', 'kata-image'].map((name) => `hook rpm prein ${name} 1:3.5.0-1\n`).join('');
       assert.is(result.stdout, status === null ? '' : told);

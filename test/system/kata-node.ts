@@ -31,8 +31,8 @@ export function guestImage(version: string): Buffer {
 /** As a package of Kata calls it. */
 const preinst = `#!/bin/sh
 set -e
-if command -v kata-check > /dev/null 2>&1; then
-  kata-check hook preinst "$@" || case $? in 10 | 11) exit 1 ;; esac
+if test -x /usr/bin/kata-check; then
+  /usr/bin/kata-check hook preinst "$@" || case $? in 10 | 11) exit 1 ;; esac
 fi
 `;
 
