@@ -207,7 +207,7 @@ for (const form of forms) {
     test(
       `C2: a field that cannot be read switches no proven block off: ${declared.slice(0, 20)}`,
       () => {
-        const root = nodeWith((path) => makeExt(path, writeTree(temporaryFolder(), guestTree('3.12.0')), '16M'));
+        const root = nodeWith((path) => makeExt(path, writeTree(temporaryFolder(), guestTree('3.0.0')), '16M'));
         const what = makeDeb(temporaryFolder(), {
           name: 'kata-runtime',
           version: '3.29.0-1',
@@ -313,10 +313,7 @@ for (const form of forms) {
       const [stopped, passed] = stdout.split('---\n').map((text) => JSON.parse(text));
       assert.is(stopped.verdict, 'block');
       assert.is(stopped.resolved, null);
-      assert.equal(stopped.installed, [{ package: 'kata-runtime', version: '1.0.0-1' }]);
-      assert.ok(stopped.host.length > 0);
-      assert.match(stopped.version, /^[0-9]/);
-      assert.is(passed.resolved.by, 'apt');
+      assert.match(passed.resolved, /^[0-9]{4}-/);
       assert.is(passed.time, stopped.time);
     },
     { needs },
