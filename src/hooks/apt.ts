@@ -44,10 +44,14 @@ const steps = {
 export function parseAptHook(input: string): Transaction {
   const version = /^VERSION ([0-9]{1,4})\n/.exec(input)?.[1];
   if (version === undefined) {
-    const told = readLines(input, () => 1, 'neither a path nor a version', (line) =>
-      line.startsWith('/')
-        ? { name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line }
-        : undefined,
+    const told = readLines(
+      input,
+      () => 1,
+      'neither a path nor a version',
+      (line) =>
+        line.startsWith('/')
+          ? { name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line }
+          : undefined,
     );
     return { manager: 'apt', root: '', ...told, mode: null, allow: [] };
   }
