@@ -229,7 +229,10 @@ async function judged(
     (hook.mayStop?.(found.state) === false ||
       (transaction.isStaged === true && (await isAsBefore(host, request, found, policyOf(config)))));
   const judgedHere = isHelpless ? { ...found, ...judgedIn('warn') } : found;
-  const report = isDone ? afterwards(judgedHere, judgedIn('block').findings, root, told) : judgedHere;
+  // Who allowed a finding knows of it, and cannot be helped any more.
+  const { allow } = policyOf(config);
+  const news = { ...judgedHere, findings: judgedHere.findings.filter(({ code }) => !allow.has(code)) };
+  const report = isDone ? afterwards(news, judgedIn('block').findings, root, told) : judgedHere;
   if (report === null || (transaction.isPlanned === true && report.verdict !== 'block')) return report;
   // Somebody who installs something else need not hear of a mistake in this configuration each time.
   if (concernsKata(report) || report.warnings.length > 0)
