@@ -322,7 +322,7 @@ for (const form of forms) {
       assert.is(alone.status, 10, alone.stdout + alone.stderr);
       assert.match(
         alone.stdout,
-        /KC101.*agent >=1\.1\.0-rc1 <1\.2\.0\s+\(its\s+Provides.*keep\s+kata-runtime\s+at\s+1\.0\.0-1/s,
+        /KC101.*agent >=1\.1\.0-rc1 <1\.2\.0\s+\(kata-agent-requires\s+in\s+the\s+package.*keep\s+kata-runtime\s+at\s+1\.0\.0-1/s,
       );
       const image = makeRpm(folder, { name, version: '1.1.0', files: { [path]: guest('1.1.0-rc1') } });
       const both = kataCheck(form, ['--root', root, runtime, image]);
