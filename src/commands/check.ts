@@ -11,7 +11,9 @@ import { circumstancesOf } from '../report/circumstances.ts';
 import { reportDocument, reportJson, reportJsonLine } from '../report/json.ts';
 import { type PluginResult, pluginLine, pluginResult, pluginStatus } from '../report/nagios.ts';
 import { metricsText } from '../report/openmetrics.ts';
+import { printable } from '../report/printable.ts';
 import { reportText } from '../report/text.ts';
+import { unmetLines } from '../report/unmet.ts';
 import { packageFiles } from '../state/package-files.ts';
 import type { Request } from '../state/request.ts';
 import { parseRange, type VersionRange } from '../version.ts';
@@ -59,6 +61,9 @@ export async function run(context: Context): Promise<number> {
   };
   const report = await check(host, rooted, request, policyOf(config));
   tell(context, loaded, report.warnings);
+  if (context.flags.has('verbose')) {
+    for (const line of unmetLines(report.state, report.pairs)) host.write(2, `kata-check: ${printable(line)}\n`);
+  }
   if (isResolving(report, request)) await resolveStop(host, root);
   return write(context, report, format, rooted, { root, isInDoubt: isInDoubt(report, request, config) });
 }

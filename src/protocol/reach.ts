@@ -69,12 +69,6 @@ export interface Reach {
   readonly weight: Weight;
 }
 
-/** What is known of a node whose configuration is not: nothing but its architecture. */
-export function unknownSettings(architecture: string | null): Settings {
-  const none = { hypervisors: [], values: new Map(), annotations: new Map(), snapshotters: [] };
-  return { path: '', ...none, architecture, isPartial: true };
-}
-
 interface Span {
   readonly from: number;
   readonly before: number;
@@ -246,10 +240,8 @@ function outcomeOf(
   return share ?? (where.length === 0 ? 'always' : 'on');
 }
 
-const heavier = (one: Weight, other: Weight): Weight => (weights.indexOf(one) >= weights.indexOf(other) ? one : other);
-
 function heaviest(all: readonly Met[]): Weight {
-  return all.reduce<Weight>((found, { weight }) => heavier(found, weight), 'none');
+  return weights[Math.max(0, ...all.map(({ weight }) => weights.indexOf(weight)))] ?? 'none';
 }
 
 /** What a block is without proof. */
@@ -283,10 +275,19 @@ function ofAll(possibilities: readonly (readonly Met[])[]): Met[] {
   return united(all);
 }
 
+function isSameBuild(runtime: Version, agent: Version): boolean {
+  return runtime.order === agent.order && runtime.stands === agent.stands;
+}
+
+/** What a release does not understand of itself for few pods is so for everybody who has it, and no upgrade of one half mends it. */
+function withoutWarnings({ met: all }: Reach): Reach {
+  const found = all.map((one): Met => (one.weight === 'warn' ? { ...one, weight: 'info' } : one));
+  return { met: found, weight: heaviest(found) };
+}
+
 /** The pairs of places at which two versions may stand. The same build stands at the same place on both sides. */
 function standings(runtime: Version, agent: Version, minors: LastMinors): Standing[] {
-  const isSame = runtime.order === agent.order && runtime.stands === agent.stands;
-  if (isSame) return placesOf(runtime, minors).map((at) => [at, at]);
+  if (isSameBuild(runtime, agent)) return placesOf(runtime, minors).map((at) => [at, at]);
   return placesOf(runtime, minors).flatMap((one) => placesOf(agent, minors).map((other): Standing => [one, other]));
 }
 
@@ -349,7 +350,8 @@ export function reach(
 ): Reach | undefined {
   if (!isCovered(runtime, minors) || !isCovered(agent, minors)) return undefined;
   const places = standings(runtime, agent, minors);
-  const found = reachAt(places, readers, isSure, rows);
+  const all = reachAt(places, readers, isSure, rows);
+  const found = isSameBuild(runtime, agent) ? withoutWarnings(all) : all;
   const isOpen = places.flat().includes(Number.POSITIVE_INFINITY);
   return isOpen && found.weight !== 'block' ? undefined : found;
 }

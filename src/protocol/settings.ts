@@ -174,3 +174,9 @@ export function stockSettings(language: Language, release: string): Settings {
     isPartial: false,
   };
 }
+
+/** What is known of a node whose configuration is not: nothing but its architecture. */
+export function unknownSettings(architecture: string | null): Settings {
+  const none = { hypervisors: [], values: new Map(), annotations: new Map(), snapshotters: [] };
+  return { path: '', ...none, architecture, isPartial: true };
+}

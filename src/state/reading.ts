@@ -3,8 +3,7 @@
  */
 
 import type { Reader } from '../protocol/reach.ts';
-import { unknownSettings } from '../protocol/reach.ts';
-import type { Language, Settings } from '../protocol/settings.ts';
+import { type Language, type Settings, unknownSettings } from '../protocol/settings.ts';
 import { fits, type Image, type Reading, type Runtime } from './node.ts';
 
 /** Configurations, and whether it is certain that they are read with the image: where nobody names it, each may be the one. */
