@@ -36,9 +36,7 @@ const none: Sandboxes = { running: 0, ids: [] };
 /** `host` is the real one, not rooted. Never throws for what a process does meanwhile: it has ended then. */
 export function runningSandboxes(host: Host): Sandboxes {
   if (isElsewhere(host)) return none;
-  const processes = namesIn(host, '/proc').filter(
-    (name) => /^[1-9][0-9]*$/.test(name) && isRoots(host, `/proc/${name}`),
-  );
+  const processes = namesIn(host, '/proc').filter((name) => /^[1-9][0-9]*$/.test(name) && isOfRoot(host, name));
   const ids = new Set<string>();
   for (const pid of processes) {
     const id = idOfProcess(host, pid);
@@ -56,7 +54,12 @@ function beginnings(id: string): string[] {
   return Array.from({ length: id.length - 1 }, (_, index) => id.slice(0, index + 1));
 }
 
-/** Whether a process, by its folder in /proc, or what is bound to a path belongs to root. */
+/** The owner of /proc/PID alone proves nothing: of a process that hides its memory (prctl(2), PR_SET_DUMPABLE) it is root, whoever runs it. */
+function isOfRoot(host: Host, pid: string): boolean {
+  return isRoots(host, `/proc/${pid}`) && /^Uid:\s0\s0\s/m.test(textOf(host, `/proc/${pid}/status`, cmdlineLimit));
+}
+
+/** Whether what stands at a path belongs to root. */
 function isRoots(host: Host, path: string): boolean {
   try {
     return host.status(path)?.owner === 0;
