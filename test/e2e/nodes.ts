@@ -20,7 +20,7 @@ function once(name: string, make: () => Buffer): Buffer {
 const small = ['-b', '1024', '-O', '^has_journal', '-N', '32'];
 
 /** A disk image with this agent. */
-function guest(agent: string): Buffer {
+export function guest(agent: string): Buffer {
   return once(`guest ${agent}`, () => {
     const tree = writeTree(join(scratch, `guest-${agent}`), guestTree(agent));
     const filesystem = makeExt(join(scratch, `${agent}.ext4`), tree, '256K', ...small);
@@ -29,7 +29,7 @@ function guest(agent: string): Buffer {
 }
 
 /** An initrd with this agent, as dracut or osbuilder packs it. */
-function initrd(agent: string): Buffer {
+export function initrd(agent: string): Buffer {
   return once(`initrd ${agent}`, () => {
     const tree = writeTree(join(scratch, `initrd-${agent}`), guestTree(agent));
     const file = join(scratch, `${agent}.initrd`);
@@ -71,7 +71,7 @@ interface Package {
   readonly owns: readonly string[];
 }
 
-function dpkg(packages: readonly Package[]): Tree {
+export function dpkg(packages: readonly Package[]): Tree {
   const stanza = ({ name, version }: Package): string =>
     `Package: ${name}\nStatus: install ok installed\nMaintainer: x\nArchitecture: all\nVersion: ${version}\nDescription: x\n`;
   return {
@@ -116,21 +116,21 @@ function rpm(root: string, packages: readonly Package[]): void {
   }
 }
 
-const qemu = (image: string, key = 'image'): string => hypervisor('qemu', image, key);
+export const qemu = (image: string, key = 'image'): string => hypervisor('qemu', image, key);
 
-function hypervisor(name: string, image: string, key = 'image'): string {
+export function hypervisor(name: string, image: string, key = 'image'): string {
   return `[hypervisor.${name}]\npath = "/usr/bin/${name}"\nkernel = "/opt/kata/share/kata-containers/vmlinux.container"\n${key} = "${image}"\n\n[agent.kata]\n`;
 }
 
-const usrImages = '/usr/share/kata-containers';
-const usrConfiguration = '/usr/share/defaults/kata-containers/configuration.toml';
+export const usrImages = '/usr/share/kata-containers';
+export const usrConfiguration = '/usr/share/defaults/kata-containers/configuration.toml';
 const local = '/etc/kata-containers/configuration.toml';
-const opt = '/opt/kata/share/defaults/kata-containers';
-const optImages = '/opt/kata/share/kata-containers';
-const optShim = '/opt/kata/bin/containerd-shim-kata-v2';
-const rustShim = '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
+export const opt = '/opt/kata/share/defaults/kata-containers';
+export const optImages = '/opt/kata/share/kata-containers';
+export const optShim = '/opt/kata/bin/containerd-shim-kata-v2';
+export const rustShim = '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
 
-function handler(name: string, shim: string, configuration: string): string {
+export function handler(name: string, shim: string, configuration: string): string {
   const table = `plugins."io.containerd.cri.v1.runtime".containerd.runtimes.${name}`;
   return `[${table}]\nruntime_type = "io.containerd.${name}.v2"\nruntime_path = "${shim}"\n[${table}.options]\nConfigPath = "${configuration}"\n`;
 }
