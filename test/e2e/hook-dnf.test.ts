@@ -119,12 +119,32 @@ for (const form of forms) {
       assert.is(status, 1);
       assert.is(kataCheck(form, ['hook', 'dnf', 'x']).status, 2);
       assert.is(kataCheckInShell(form, '"$@" hook dnf <&-').status, 1, 'no standard input');
-      const gone = hook(document(upgrade('kata-runtime', { path: join(folder, 'gone.rpm') })));
-      assert.is(gone.status, 0);
-      assert.match(gone.stderr, /cannot be read.*gone\.rpm/);
     },
     form,
   );
+
+  const gone: readonly [rule: string, version: string, status: number, said: RegExp][] = [
+    ['the history stops what it proves', '1.1.0', 10, /stopped dnf \[KC103\]: /],
+    ['the history lets go on what fits', '1.0.7', 0, /^(?!.*\[KC)/s],
+    ['a version that no history knows is a doubt', '9.0.0', 0, /warning \[KC104\]: /],
+  ];
+  for (const [rule, version, status, said] of gone) {
+    test(
+      `${form.name}: a package that cannot be read is judged by its version: ${rule}`,
+      () => {
+        const path = join(folder, 'gone.rpm');
+        const steps = [
+          row('UPGRADE', 'kata-runtime', `${version}-1`, { path }),
+          row('UPGRADED', 'kata-runtime', '1.0.0-1'),
+        ];
+        const outcome = kataCheck(form, ['hook', 'dnf'], { input: document(steps) });
+        assert.match(outcome.stderr, /cannot be read.*gone\.rpm/);
+        assert.match(outcome.stderr, said);
+        assert.is(outcome.status, status, outcome.stderr);
+      },
+      form,
+    );
+  }
 
   test(
     `${form.name}: a root that is still to be made holds nothing of Kata`,
