@@ -7,6 +7,7 @@
  */
 
 import { parseRange, type Version, type VersionRange } from '../version.ts';
+import { isAsked, isLacking, type Place } from './bounds.ts';
 import { calls } from './calls.ts';
 import { drivers } from './drivers.ts';
 import { firstRelease, lastMinors } from './history.ts';
@@ -69,54 +70,6 @@ export interface Reach {
   readonly weight: Weight;
 }
 
-interface Span {
-  readonly from: number;
-  readonly before: number;
-}
-
-interface Bounds {
-  readonly go: Span | null;
-  readonly rust: Span | null;
-  readonly lacks: readonly Span[];
-}
-
-/** Of each row, once. */
-const bounds = new WeakMap<Row, Bounds>();
-
-function boundsOf(row: Row): Bounds {
-  const known = bounds.get(row);
-  if (known !== undefined) return known;
-  const found: Bounds = { go: spanOf(row.go), rust: spanOf(row.rust), lacks: row.lacks.split('||').map(rangeOf) };
-  bounds.set(row, found);
-  return found;
-}
-
-function spanOf(text: string | undefined): Span | null {
-  if (text === undefined) return null;
-  const [from = '', before = ''] = text.split('..');
-  return { from: placeOf(from), before: before === '' ? Number.POSITIVE_INFINITY : placeOf(before) };
-}
-
-/** As ">=2.0.0 <2.2.0"; either half may be missing. */
-function rangeOf(text: string): Span {
-  const from = />=([0-9.]+)/.exec(text)?.[1];
-  const before = /<([0-9.]+)/.exec(text)?.[1];
-  return {
-    from: from === undefined ? 0 : placeOf(from),
-    before: before === undefined ? Number.POSITIVE_INFINITY : placeOf(before),
-  };
-}
-
-/** Whatever has no end goes on. */
-function isWithin(place: number, { from, before }: Span): boolean {
-  return place >= from && (place < before || before === Number.POSITIVE_INFINITY);
-}
-
-function isMet(row: Row, language: Language, runtime: number, agent: number): boolean {
-  const { [language]: span, lacks } = boundsOf(row);
-  return span !== null && isWithin(runtime, span) && lacks.some((range) => isWithin(agent, range));
-}
-
 /** The table of effects by who decides; what is not in it is no finding. */
 function weightOf(effect: Effect, outcome: Outcome): Weight {
   if (effect === 'ignored') return outcome === 'off' ? 'none' : 'info';
@@ -135,11 +88,6 @@ function hypervisorOf({ hypervisors, values }: Settings, language: Language): st
   const named = language === 'rust' ? values.get('runtime.hypervisor_name')?.value : undefined;
   if (typeof named === 'string' && named !== '') return named;
   return hypervisors.length === 1 ? (hypervisors[0] ?? null) : null;
-}
-
-interface Place {
-  readonly language: Language;
-  readonly runtime: number;
 }
 
 function answerFor(term: Term, settings: Settings, at: Place): Answer {
@@ -313,6 +261,15 @@ export function codeOf(met: readonly Met[]): 'KC102' | 'KC103' | 'KC107' | null 
 /** Before it there was no runtime in Rust. */
 const firstRust = placeOf('3.0.0');
 
+function languagesAt(runtime: number, languages: readonly Language[]): readonly Language[] {
+  return runtime < firstRust ? ['go'] : languages;
+}
+
+/** What keeps pods from working where the agent lacks it. */
+function blocking(rows: readonly Row[], settings: Settings, at: Place): Row[] {
+  return rows.filter((row) => isAsked(row, at) && met(row, settings, at).weight === 'block');
+}
+
 type Standing = readonly [runtime: number, agent: number];
 
 function reachAt(
@@ -324,9 +281,9 @@ function reachAt(
   const perReader = readers.map(({ languages, settings }) =>
     ofAll(
       places.flatMap(([runtime, agent]) =>
-        (runtime < firstRust ? (['go'] as const) : languages).map((language) =>
+        languagesAt(runtime, languages).map((language) =>
           rows
-            .filter((row) => isMet(row, language, runtime, agent))
+            .filter((row) => isAsked(row, { language, runtime }) && isLacking(row, agent))
             .map((row) => met(row, settings, { language, runtime })),
         ),
       ),
@@ -399,23 +356,25 @@ export function rangeOfAgents(
 ): VersionRange | undefined {
   if (!isCovered(runtime, minors)) return undefined;
   const own = placesOf(runtime, minors);
-  const edges = new Set([firstRelease, ...rows.flatMap(({ lacks }) => lacks.match(/[0-9]+\.[0-9]+\.[0-9]+/g) ?? [])]);
-  const releases = [...edges].sort((a, b) => placeOf(a) - placeOf(b));
-  const fits = releases.map((release) => {
-    const at = placeOf(release);
-    return (
-      reachAt(
-        own.map((one): Standing => [one, at]),
-        readers,
-        isSure,
-        rows,
-      ).weight !== 'block'
-    );
-  });
-  const mine = releases.findLastIndex((release) => placeOf(release) <= (own[0] ?? 0));
+  // Whether a row blocks does not depend on the agent; with which ones, the row says.
+  const perReader = readers.map(({ languages, settings }) =>
+    own.flatMap((at) =>
+      languagesAt(at, languages).map((language) => blocking(rows, settings, { language, runtime: at })),
+    ),
+  );
+  const isBlocked = (agent: number): boolean => {
+    const isProven = (possibilities: readonly (readonly Row[])[]): boolean =>
+      possibilities.length > 0 && possibilities.every((found) => found.some((row) => isLacking(row, agent)));
+    return isSure ? perReader.some(isProven) : perReader.every(isProven);
+  };
+  const named = perReader.flat(2).flatMap(({ lacks }) => lacks.match(/[0-9]+\.[0-9]+\.[0-9]+/g) ?? []);
+  const edges = [...new Set([firstRelease, ...named])].map((release) => ({ release, at: placeOf(release) }));
+  edges.sort((a, b) => a.at - b.at);
+  const fits = edges.map(({ at }) => !isBlocked(at));
+  const mine = edges.findLastIndex(({ at }) => at <= (own[0] ?? 0));
   const last = fits[mine] === true ? mine : fits.lastIndexOf(true, mine);
   if (last === -1) return undefined;
   const first = fits.lastIndexOf(false, last) + 1;
   const end = fits.indexOf(false, last);
-  return parseRange(`>=${releases[first]}${end === -1 ? '' : ` <${releases[end]}`}`);
+  return parseRange(`>=${edges[first]?.release}${end === -1 ? '' : ` <${edges[end]?.release}`}`);
 }
