@@ -14,6 +14,7 @@ import subprocess
 import dnf
 import dnf.exceptions
 import dnf.transaction
+import libdnf.conf
 
 PROGRAM = '/usr/bin/kata-check'
 # Seconds, as `timeout` in the section [main] of /etc/dnf/plugins/kata-check.conf. kata-check ends by itself before that (`deadline` in
@@ -92,10 +93,18 @@ class KataCheck(dnf.Plugin):
         self.cli = cli
         self.timeout = TIMEOUT
 
+    @classmethod
+    def read_config(cls, conf):
+        # dnf reads the file, too, before it loads the plugin, and would end in each run where it cannot be parsed. `config` tells of that.
+        try:
+            return super(KataCheck, cls).read_config(conf)
+        except dnf.exceptions.Error:
+            return libdnf.conf.ConfigParser()
+
     def config(self):
         # A mistake in this file must not cost more than a line: dnf would print a traceback in each run.
         try:
-            parser = self.read_config(self.base.conf)
+            parser = super(KataCheck, self).read_config(self.base.conf)
             if parser.has_option('main', 'timeout'):
                 self.timeout = max(1, int(parser.get('main', 'timeout')))
         except (ValueError, RuntimeError, dnf.exceptions.Error) as error:

@@ -124,7 +124,11 @@ export function waiting({ changing, manager, commandLine }: State): Remedy | nul
   if (known.keep.by === 'option') {
     const words = known.keep.words(kata);
     const again = repeated(commandLine, { words });
-    if (again !== null) return { text: `${wait}. This command ${install} ${names} as it is:`, commands: [again] };
+    if (again !== null)
+      return {
+        text: `${wait}. This command ${install} ${names} ${kata.length === 1 ? 'as it is' : 'as they are'}:`,
+        commands: [again],
+      };
     return { text: `${wait}. Give ${known.name} the option ${words.join(' ')} to install them now.`, commands: [] };
   }
   const words = kata.map(shellWord);

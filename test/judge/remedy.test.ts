@@ -155,6 +155,16 @@ const waits: readonly [rule: string, state: Partial<State>, text: RegExp | null,
     ['dnf --exclude=kata-runtime -y upgrade'],
   ],
   [
+    'dnf: two packages of Kata, as they are',
+    {
+      manager: 'dnf',
+      changing: { kata: ['kata-containers-image', 'kata-runtime'], others: 1 },
+      commandLine: ['dnf', 'upgrade'],
+    },
+    /^1 other package waits\. This command installs it and leaves kata-containers-image and kata-runtime as they are:$/,
+    ['dnf --exclude=kata-containers-image --exclude=kata-runtime upgrade'],
+  ],
+  [
     'dnf, whose command line is not known',
     { manager: 'dnf5', changing: { kata, others: 2 } },
     /Give dnf5 the option --exclude=kata-runtime/,
