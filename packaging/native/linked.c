@@ -21,6 +21,7 @@ static const struct {
   PART(inflateEnd),
   PART(ZSTD_createDStream),
   PART(ZSTD_decompressStream),
+  PART(ZSTD_DCtx_setParameter),
   PART(ZSTD_isError),
   PART(ZSTD_getErrorName),
   PART(ZSTD_freeDStream),
