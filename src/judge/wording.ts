@@ -53,10 +53,15 @@ export function remedyFor(
 ): Finding['remedy'] {
   const isProven = met.length === 0 || met.some(({ weight }) => weight === 'block');
   // Where nothing is proven, such an agent is in the range: what settles it is that both are of the same release.
-  const wanted = isProven ? (runtime.requirement?.range.text ?? '') : (runtime.version?.text ?? '');
+  const wanted = isProven ? (runtime.requirement?.range.text ?? '') : sameBuild(runtime);
   const remedy = remedyOn({ runtime, image, wanted }, managerOf(manager));
   const change = switchesOf(met);
   return change === null ? remedy : { ...remedy, text: `${remedy.text} Or change ${change}.` };
+}
+
+/** A build behind a tag has an agent of its own, which is not that of the release. */
+function sameBuild({ version }: Runtime): string {
+  return (version?.stands === 'behind' ? version.written : version?.text) ?? '';
 }
 
 /** What could be set otherwise in a file, where settings alone are what makes the pair unfit; null where it is not so. */
