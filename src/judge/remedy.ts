@@ -34,7 +34,10 @@ export function remedyOn(unfit: Unfit, manager: Manager | undefined): Remedy {
     const text = `Install a guest image with agent ${wanted} in the same transaction${keep}.`;
     return command === null ? withHold(text, undo) : { text, commands: [command] };
   }
-  if (image.builder !== undefined) return builderRemedy(image.builder, unfit, manager);
+  const { builder } = image;
+  const comesBefore = runtime.isIncoming && runtime.name !== builder?.package;
+  if (builder !== undefined && (comesBefore || builder.commands.length > 0))
+    return builderRemedy(builder, unfit, manager);
   return withHold(`${imageText(unfit)}${keep}.`, undo);
 }
 
@@ -74,12 +77,17 @@ function builderRemedy(
   manager: Manager | undefined,
 ): Remedy {
   const { path } = image.facts;
+  const isKnown = commands.length > 0;
   if (!runtime.isIncoming || runtime.name === tools)
     return { text: `${path} is built on this node out of the agent in ${tools}. Build it again.`, commands };
+  const origin = isKnown
+    ? `${path} is built on this node out of the agent in ${tools}.`
+    : `No package brings ${path}, but ${tools} brings an agent for it.`;
   const install = (name: string): string[] => [manager?.install([name]) ?? null].filter((command) => command !== null);
   return {
-    text: `${path} is built on this node out of the agent in ${tools}. Upgrade ${tools} first, then build the image again, and then upgrade ${runtime.name}.`,
-    commands: [...install(tools), ...commands, ...install(runtime.name)],
+    text: `${origin} Upgrade ${tools} first, then build the image again, and then upgrade ${runtime.name}.`,
+    // Not without the step between them, which nobody but the admin knows.
+    commands: isKnown ? [...install(tools), ...commands, ...install(runtime.name)] : install(tools),
   };
 }
 

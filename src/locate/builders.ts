@@ -8,7 +8,7 @@ import type { Host } from '../host/host.ts';
 export interface Builder {
   /** The package whose agent it builds into the image. */
   readonly package: string;
-  /** In this order, as root. */
+  /** In this order, as root; none where only its agent tells that the package is there to build images. */
   readonly commands: readonly string[];
 }
 

@@ -13,7 +13,7 @@ import { type Before, type Owned, ownerOf } from './before.ts';
 import { Descriptions } from './evidence.ts';
 import type { Incoming } from './incoming.ts';
 import type { Image } from './node.ts';
-import { rebuiltImages } from './rebuilt.ts';
+import { broughtBuilder, rebuiltImages } from './rebuilt.ts';
 
 /** `removed`: names of packages. Throws Io, LimitExceeded. */
 export async function imagesAfter(
@@ -39,7 +39,7 @@ export async function imagesAfter(
     const comes = isGone ? undefined : bringers.get(path);
     if (comes === undefined && rebuiltBy === null && before.isFresh) continue;
     const owner = ownerOf(before, image);
-    const builder = builderOf(before.rooted, path);
+    const builder = builderOf(before.rooted, path) ?? broughtBuilder(incoming);
     const found = read.get(path);
     const installed = new Descriptions();
     const observe = kind === 'guest' ? () => installed.observe() : undefined;

@@ -16,6 +16,7 @@
  */
 
 import { Problem } from '../errors.ts';
+import type { Builder } from '../locate/builders.ts';
 import type { Before } from './before.ts';
 import type { Incoming } from './incoming.ts';
 
@@ -24,6 +25,7 @@ const usualFolder = '/var/cache/kata-containers';
 const usualUnit = /\/systemd\/system\/kata-osbuilder[^/]*\.service$/;
 
 const agentProgram = /\/kata-agent$/;
+const osbuilder = /\/osbuilder\//;
 const things = '(?:image|initrd|initramfs|rootfs|guest|uvm)';
 const verbs = '(?:build|make|create|generate|update|mk|gen)';
 /** A program by whose path one can tell that it makes an image: osbuilder/rootfs.sh, uvm_build.sh, build-initrd, mkimage. */
@@ -89,6 +91,19 @@ async function imagesBuiltBy(
           (folder.startsWith('/var/') && brought.has(folder)) ||
           texts.some((text) => namesFolder(text, folder)),
       ));
+}
+
+/**
+ * The package of the transaction out of whose agent an image can be built by hand: it brings one, or osbuilder, and is not the runtime itself.
+ * Azure Linux has such a one (kata-containers-tools): the image must be built between its upgrade and the one of the runtime.
+ */
+export function broughtBuilder(incoming: readonly Incoming[]): Builder | undefined {
+  const found = incoming.find(
+    ({ isRuntime, paths, manifest }) =>
+      !isRuntime &&
+      [...(paths ?? []), ...manifest.files.keys()].some((path) => agentProgram.test(path) || osbuilder.test(path)),
+  );
+  return found === undefined ? undefined : { package: found.name, commands: [] };
 }
 
 /** The scripts at these places in the packages; of a package that is not at hand, those that are installed. */

@@ -116,7 +116,7 @@ const cases: readonly Case[] = [
     planned(`a snapshot of a package is such a build: ${to}`, [to, '3.1.0'], {
       status: 0,
       codes: ['KC107'],
-      says: [/not certain the runtime \S+ is a build between 3\.1\.0 and 3\.2\.0/],
+      says: [/not certain the runtime \S+ is a build between 3\.1\.0 and 3\.2\.0/, /with agent 3\.1\.0[+^-]\S+\d\b/],
     }),
   ),
 
@@ -249,6 +249,57 @@ for (const form of forms) {
     },
     { needs: [...form.needs, 'rpmbuild', 'cpio'] },
   );
+
+  for (const [rule, folder, fix] of [
+    [
+      'the tools of Azure Linux are installed',
+      'opt/kata-containers/uvm/tools/osbuilder/node-builder/azure-linux',
+      /dnf install kata-containers-tools make -C \S+azure-linux uvm make -C \S+ deploy-uvm dnf install kata-containers /,
+    ],
+    ['the tools come, and are not known', 'usr/lib/tools/osbuilder', /dnf install kata-containers-tools override/],
+  ] as const) {
+    test(
+      `${form.name}: an image out of another package's agent stops runtime and tools with the order that works, and the tools alone pass: ${rule}`,
+      () => {
+        const image = `${usrImages}/kata-containers.img`;
+        const root = writeTree(join(scratch, `azure-${form.name}-${folder.length}`), {
+          'usr/bin/kata-runtime': goStandIn('3.1.0'),
+          [usrConfiguration]: hypervisor('clh', image),
+          [image]: guest('3.1.0'),
+          ...(folder.startsWith('opt/') ? { [`${folder}/uvm_build.sh`]: '#!/bin/sh\n' } : {}),
+        });
+        const change = (name: string, files: Tree) => [
+          {
+            action: 'UPGRADE',
+            name,
+            evr: '3.21.0-1',
+            arch: 'noarch',
+            path: makeRpm(temporaryFolder(), { name, version: '3.21.0', preamble: ['AutoReqProv: no'], files }),
+            provides: [],
+          },
+          { action: 'UPGRADED', name, evr: '3.1.0-1', arch: 'noarch' },
+        ];
+        const tools = change('kata-containers-tools', {
+          [`${folder}/agent-install/usr/bin/kata-agent`]: 'x',
+          [`${folder}/uvm_build.sh`]: '#!/bin/sh\n',
+        });
+        const runtime = change('kata-containers', { 'usr/bin/kata-runtime': 'x' });
+        const ask = (packages: readonly object[]) =>
+          kataCheck(form, ['hook', 'dnf'], { input: JSON.stringify({ installroot: root, packages }) });
+        const both = ask([...runtime, ...tools]);
+        const words = both.stderr.replace(/\s+/g, ' ');
+        assert.match(
+          words,
+          /Upgrade kata-containers-tools first, then build the image again, and then upgrade kata-containers\./,
+        );
+        assert.match(words, fix);
+        assert.is(both.status, 10);
+        const alone = ask(tools);
+        assert.equal([alone.status, alone.stdout, alone.stderr], [0, '', '']);
+      },
+      { needs: [...form.needs, 'rpmbuild'] },
+    );
+  }
 
   test(
     `${form.name}: a stop because of a package on hold says how everything else goes on`,

@@ -110,6 +110,22 @@ const rows: readonly [
     ['dnf install kata-containers-tools', ...azure.commands, 'dnf install kata-containers'],
   ],
   [
+    "a package of the transaction brings an agent for an image that no package brings: the same order, the building is the admin's",
+    'dnf',
+    incomingRuntime('3.5.0', declares, { name: 'kata-containers' }),
+    built({ package: 'kata-tools', commands: [] }),
+    /brings .*, but kata-tools brings an agent for it\. Upgrade kata-tools first, then build the image again, and then upgrade kata-containers\.$/,
+    ['dnf install kata-tools'],
+  ],
+  [
+    'such a package says nothing of a runtime that is installed',
+    'dnf',
+    runtime('3.5.0', declares, { name: 'kata-containers' }),
+    built({ package: 'kata-tools', commands: [] }),
+    /^No package brings .* Build it again with agent 3/,
+    [],
+  ],
+  [
     'both come and do not fit',
     'apt',
     coming,
