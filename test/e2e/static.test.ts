@@ -1,7 +1,7 @@
 /** The static program gives the native one's answers in a folder that holds nothing but it and what it reads. */
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
@@ -83,3 +83,12 @@ test(
   },
   { needs: [...needs, 'cpio', 'bzip2'] },
 );
+
+test('its table has every function that is looked for at run time', () => {
+  const source = (name: string): string =>
+    readFileSync(join(import.meta.dirname, '../../packaging/native', name), 'utf8');
+  const names = (text: string, form: RegExp): string[] => [...text.matchAll(form)].map(([, name = '']) => name).sort();
+  const wanted = names(source('native.c'), /dlsym\(handle, "(\w+)"\)/g);
+  assert.ok(wanted.length > 10);
+  assert.equal(names(source('linked.c'), /PART\((\w+)\),/g), wanted);
+});
