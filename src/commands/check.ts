@@ -14,6 +14,7 @@ import { metricsText } from '../report/openmetrics.ts';
 import { printable } from '../report/printable.ts';
 import { reportText } from '../report/text.ts';
 import { unmetLines } from '../report/unmet.ts';
+import { isNew } from '../state/node.ts';
 import { packageFiles } from '../state/package-files.ts';
 import type { Request } from '../state/request.ts';
 import { parseRange, type VersionRange } from '../version.ts';
@@ -85,8 +86,17 @@ function isInDoubt({ findings, state, warnings }: Report, request: Request, conf
   if (images.length === 0 && transaction === null) return false;
   if (transaction !== null && warnings.length > 0) return true;
   const allowed = new Set(config.allow.map(({ value }) => value));
+  const named = new Set([
+    ...images,
+    ...state.images.filter(isNew).map(({ facts }) => facts.path),
+    ...state.runtimes.filter(({ isIncoming }) => isIncoming).map(({ name }) => name),
+  ]);
   return findings.some(
-    ({ code }) => doubts.has(code) && !allowed.has(code) && (code !== 'KC204' || transaction !== null),
+    ({ code, affects }) =>
+      doubts.has(code) &&
+      !allowed.has(code) &&
+      (code !== 'KC204' || transaction !== null) &&
+      affects.some((affected) => named.has(affected)),
   );
 }
 

@@ -31,9 +31,9 @@ const cases: readonly [rule: string, args: readonly string[], status: number, co
   ['--strict makes a block of it', ['--to', '4.2.0', '--strict'], 10, ['KC104']],
   ['an older runtime is judged as well', ['--to', '0.9.0'], 0, ['KC104']],
   ['a patch may differ', ['--to', '1.0.7'], 0, []],
-  ['an image that is not there', ['--image', '/none.img'], 0, ['KC203']],
+  ['an image that is not there', ['--image', '/none.img'], 11, ['KC203']],
   ['what is not known blocks with 11 under --strict', ['--image', '/none.img', '--strict'], 11, ['KC203']],
-  ['a file that is no image', ['--image', '/usr/bin/kata-runtime'], 0, ['KC202']],
+  ['a file that is no image', ['--image', '/usr/bin/kata-runtime'], 11, ['KC202']],
 ];
 
 for (const form of forms) {

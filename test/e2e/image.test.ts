@@ -140,7 +140,7 @@ for (const form of forms) {
           const { stdout, stderr, status } = kataCheck(form, args);
           assert.ok(stdout.length + stderr.length < 3000, `${stdout.length + stderr.length} characters`);
           assert.not.match(stdout + stderr, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
-          assert.ok(status === 0 || status === 1, `status ${status}`);
+          assert.ok([0, 1, 11].includes(status ?? -1), `status ${status}`);
         }
       }
     },

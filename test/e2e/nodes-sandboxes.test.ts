@@ -78,7 +78,7 @@ for (const form of forms) {
         assert.match(stdout, /\[KC301\]: sandboxes are running: drain the node before the upgrade/);
         assert.match(stdout, /kubectl drain NODE/);
         assert.match(stdout, /crictl pods --state ready/);
-        assert.match(stdout, /they keep the old pair until they end/);
+        assert.match(stdout, /Pods\s+that\s+run\s+now\s+keep\s+the\s+runtime\s+and\s+the\s+image/);
       } finally {
         await Promise.all(children.map(ended));
         await Promise.all([socket, rust].map((server) => new Promise((resolve) => server.close(resolve))));

@@ -110,9 +110,9 @@ function traced(argv: readonly string[]): Call[] {
     });
 }
 
-/** What every program of a system opens, and nothing of Kata: libraries, the runtime's own devices, the kernel's files. */
+/** What every program of a system opens, and nothing of Kata: libraries, the runtime's own devices, the kernel's files; and our own record. */
 const own =
-  /^\/(lib|lib64|usr\/lib|usr\/lib64|dev|proc|sys)\/|^\/etc\/(ld\.so|ssl|nsswitch|passwd|dpkg\/dpkg\.cfg)|^\/usr\/(share|local)\/(locale|lib)/;
+  /^\/(lib|lib64|usr\/lib|usr\/lib64|dev|proc|sys)\/|^\/etc\/(ld\.so|ssl|nsswitch|passwd|dpkg\/dpkg\.cfg)|^\/usr\/(share|local)\/(locale|lib)|^\/run\/kata-check\/last\.json$/;
 
 for (const form of forms) {
   test(
