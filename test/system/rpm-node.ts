@@ -32,7 +32,7 @@ export const builtImage = '/var/cache/kata-containers/kata-containers-initrd.img
 export const failsToBuild = '/etc/kata-build-fails';
 
 /** One package, as Fedora's: it brings runtime, agent and builder, and its %post puts an image on the node that no package owns. */
-function builtOnTheNode(version: string, scratch: string): Rpm {
+export function builtOnTheNode(version: string, scratch: string): Rpm {
   const initrd = join(scratch, `initrd-${version}`);
   run(
     'sh',
