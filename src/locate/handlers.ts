@@ -77,8 +77,15 @@ function scriptBehind(host: Host, program: string | undefined): string | undefin
   return program?.startsWith('/') === true ? scriptIn(host, endOfLinks(host, program)) : undefined;
 }
 
-/** A file with a table of hypervisors is a configuration of Kata. What cannot be read belongs to whoever else reads it. */
+/** The name that every configuration of Kata has, and of forks. */
+const usualName = /\/configuration(?:-[\w-]+)?\.toml$/;
+
+/**
+ * A file with a table of hypervisors is a configuration of Kata. What cannot be read belongs to whoever else reads it; of one that is gone
+ * only the name tells.
+ */
 function isOfKata(host: Host, configuration: string): boolean {
+  if (host.status(configuration) === undefined) return usualName.test(configuration);
   const document = readToml(host, configuration, []);
   return isTable(document?.hypervisor) && Object.values(document.hypervisor).some(isTable);
 }

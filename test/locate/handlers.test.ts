@@ -219,6 +219,14 @@ const rows: readonly [
     ['/srv/kata.toml < containerd, handler contrast (null null)'],
   ],
   [
+    'of a renamed shim whose configuration is gone, the name of the configuration tells',
+    {
+      [containerd]:
+        handler(3, 'contrast', '/a/etc/configuration-qemu-snp.toml') + handler(3, 'runsc', '/srv/runsc.toml'),
+    },
+    ['/a/etc/configuration-qemu-snp.toml < containerd, handler contrast (null null)'],
+  ],
+  [
     'a program that is run as runc is, by a script with its own configuration',
     {
       [containerd]:
