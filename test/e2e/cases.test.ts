@@ -152,6 +152,19 @@ const cases: readonly Case[] = [
   },
 
   {
+    title: 'a wrapper script that outlived its configuration is named as a script',
+    tree: () =>
+      deployment('4.1.0', '4.1.0', {
+        '/usr/local/bin/containerd-shim-kata-qemu-v2': `#!/usr/bin/env bash\nKATA_CONF_FILE=${gone} ${optShim} "$@"\n`,
+      }),
+    args: ['--to', '4.1.0'],
+    status: 0,
+    codes: ['KC202'],
+    says: [/Remove \/usr\/local\/bin\/containerd-shim-kata-qemu-v2, or install the configuration again/],
+    saysNot: /handler/,
+  },
+
+  {
     title: 'a version with two numbers before its pre-release, as the files VERSION of 2.1 have it',
     tree: () => deployment('2.1-alpha0', '2.1-alpha0'),
     status: 0,

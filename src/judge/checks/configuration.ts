@@ -50,12 +50,20 @@ function findingOf(unread: Unread, policy: Policy): Finding {
 
 /** A handler that outlived its configuration, as after another kata-deploy. */
 function goneFinding({ path, namedBy = '', namedIn = '' }: Unread, policy: Policy): Finding {
+  const missing = { label: 'missing', value: path, from: '' };
+  // A wrapper script is named by itself.
+  if (namedBy === namedIn) {
+    return finding('KC202', policy, {
+      title: 'a script names a configuration of Kata that is gone',
+      facts: [missing, { label: 'named by', value: namedBy, from: '' }],
+      consequence: `The runtime does not start through this script, because ${path} does not exist.`,
+      affects: [path, namedIn],
+      remedy: { text: `Remove ${namedIn}, or install the configuration again.`, commands: [] },
+    });
+  }
   return finding('KC202', policy, {
     title: 'a container engine names a configuration of Kata that is gone',
-    facts: [
-      { label: 'missing', value: path, from: '' },
-      { label: 'named by', value: namedBy, from: namedIn },
-    ],
+    facts: [missing, { label: 'named by', value: namedBy, from: namedIn }],
     consequence: `Pods of this handler do not start, because ${path} does not exist.`,
     affects: [path, namedIn],
     remedy: {
