@@ -18,7 +18,7 @@ const budgetFile = join(top, 'test/bench/budget.json');
 export const budget: Readonly<Record<string, number>> = JSON.parse(readFileSync(budgetFile, 'utf8'));
 
 /** Of `argv`, in a process tree that is always the same: a hook goes through its ancestors. */
-export function instructionsOf(argv: readonly string[], input = ''): number {
+export function instructionsOf(argv: readonly string[], input = '', attempts = 5): number {
   const counted = ['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null', ...argv];
   const [program = '', ...args] = inOwnRun(['unshare', '--pid', '--fork', '--mount-proc', ...counted]);
   const { stderr, stdout } = spawnSync(program, args, {
@@ -27,8 +27,11 @@ export function instructionsOf(argv: readonly string[], input = ''): number {
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', APT_HOOK_INFO_FD: '0' },
   });
   const count = Number(/Collected : ([0-9]+)/.exec(stderr)?.[1]);
-  // valgrind is fifty times as slow as the machine.
-  if (/before the deadline/.test(stdout + stderr)) throw new Error(`${argv.join(' ')}: not done before the deadline`);
+  // valgrind is fifty times as slow as the machine, and what else the machine does can use up the program's time.
+  if (/before the deadline/.test(stdout + stderr)) {
+    if (attempts > 1) return instructionsOf(argv, input, attempts - 1);
+    throw new Error(`${argv.join(' ')}: not done before the deadline`);
+  }
   if (Number.isNaN(count)) throw new Error(`no count of ${argv.join(' ')}: ${stderr.slice(-500)}`);
   return count;
 }
