@@ -84,6 +84,12 @@ export function parseVersion(text: string): Version | undefined {
   };
 }
 
+/** As 3.2.0.azl5: whoever built that may have built another release of Kata, since the suffix counts releases of the vendor's own. */
+export function isVendors(text: string): boolean {
+  const vendor = text.length > lengthLimit ? undefined : grammar.exec(text.trim())?.groups?.vendor;
+  return vendor !== undefined && !behindTag.test(vendor);
+}
+
 /** A range of versions, as its author wrote it and as semver reads it. */
 export interface VersionRange {
   readonly text: string;

@@ -8,7 +8,7 @@ import type { Program } from '../locate/programs.ts';
 import type { InstalledPackage } from '../locate/provides.ts';
 import { askProgram, describeProgram, versionInFile, versionInProgram } from '../locate/runtimes.ts';
 import type { Description } from '../protocol/descriptors.ts';
-import { parseVersion } from '../version.ts';
+import { isVendors, parseVersion } from '../version.ts';
 import { type Before, programsOf } from './before.ts';
 import type { Incoming } from './incoming.ts';
 import { fits, type Image, isNew, type Runtime } from './node.ts';
@@ -176,7 +176,7 @@ function evidenceDeadline({ host, request }: Before): number {
   return now + (request.deadline - now) * evidenceShare;
 }
 
-/** The package's, else the one in the program, else what it says when it is run; below another root, where nothing is run, what lies beside it. */
+/** The package's, but for a vendor's; else the one in the program, else what it says when it is run; below another root, where nothing is run, what lies beside it. */
 async function versionOf(
   before: Before,
   { path, prefix }: Program,
@@ -187,8 +187,9 @@ async function versionOf(
     versionSource: versionText === null ? null : source,
     versionDoubt: null,
   });
-  if (owner !== undefined) return sure(owner.version, `package ${owner.name}`);
+  if (owner !== undefined && !isVendors(owner.version)) return sure(owner.version, `package ${owner.name}`);
   const own = versionInProgram(before.rooted, path, evidenceDeadline(before));
+  if (owner !== undefined) return sure(...ofVendor(path, owner, own));
   if (own !== null) return sure(own, path);
   if (before.request.root === '') {
     return sure(await askProgram(before.host, path, before.request.deadline), `${path} --version`);
@@ -208,6 +209,12 @@ async function versionOf(
   }
   const versionDoubt = `only ${file} says so, which can be older than ${path}, and no program is run below another root`;
   return { versionText, versionSource: file, versionDoubt };
+}
+
+/** A vendor may count releases of its own, so that the program counts; where both are of one release, the package's version says more. */
+function ofVendor(path: string, { name, version }: InstalledPackage, own: string | null): [string, string] {
+  if (own === null || parseVersion(own)?.order === parseVersion(version)?.order) return [version, `package ${name}`];
+  return [own, `${path}; package ${name} says ${version}`];
 }
 
 /** There are images but no runtime: without --requires that is a finding, not silence. */
