@@ -144,12 +144,12 @@ test(
     begin();
     const debian = system();
     inside(runtime('1.1.0'));
-    debian.expect(
-      'sh',
-      '-c',
-      'cd /repository && rm -f kata.db* && repo-add -q kata.db.tar.gz kata-runtime-1.1.0-1-any.pkg.tar.zst',
-    );
-    debian.withProc(() => debian.expect('pacman', '-Sy'));
+    const add = 'cd /repository && rm -f kata.db* && repo-add -q kata.db.tar.gz kata-runtime-1.1.0-1-any.pkg.tar.zst';
+    // repo-add reads /dev/fd, which is a link into /proc.
+    debian.withProc(() => {
+      debian.expect('sh', '-c', add);
+      debian.expect('pacman', '-Sy');
+    });
     const stopped = pacman('-S', 'kata-runtime');
     assert.is(stopped.status, 1, stopped.output);
     assert.match(stopped.output, /stopped pacman/);
