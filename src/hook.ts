@@ -88,8 +88,9 @@ export const hooks: Readonly<Record<HookName, Hook>> = {
   zypper: {
     onlyWarns: true,
     transactions: async (host) => (await zypperParts()).zypperCommits(host),
-    goOn: async (host, told, report) => {
-      if (report !== null && (await zypperParts()).isForZypperAlone(report)) await leaveTokenAbove(host, told);
+    goOn: async (host, _, report) => {
+      // rpm's triggers run after each package, and what they see in between is not what will be: this hook tells what is left at the end.
+      if (report !== null && (await zypperParts()).isForZypperAlone(report)) await leaveTokenAbove(host, everything(''));
     },
   },
   rpm: {
@@ -160,7 +161,8 @@ async function answered(
 ): Promise<Report | null> {
   if (transaction === null || (transaction.changes.length === 0 && !isOnDisk(transaction))) return null;
   const { isDone = false, root } = transaction;
-  const before = isDone ? toldTo(host, ancestorsOf(host)) : undefined;
+  // A hook that runs from the beginning to the end of a transaction left what is there itself.
+  const before = isDone && 'transaction' in hook ? toldTo(host, ancestorsOf(host)) : undefined;
   const report = await judged(host, hook, transaction, start, voice, before);
   if (report === 'off') {
     if (!isDone && transaction.isPlanned !== true) await hook.goOn?.(host, everything(root), null);
@@ -272,7 +274,7 @@ async function leaveTokenAbove(host: Host, told: Told): Promise<void> {
 }
 
 /** Programs that run triggers; rpm's run in the process of whoever uses it as a library. */
-const runsTriggers = /^(?:dpkg|rpm|(?:micro)?dnf|yum|tdnf|zypper)/;
+const runsTriggers = /^(?:dpkg|rpm|(?:micro)?dnf|yum|tdnf|zypper|Zypp-main)/;
 
 /** What a trigger told, so that the next trigger of the same run does not tell it again. */
 function rememberTold(host: Host, told: Told): void {
