@@ -24,7 +24,7 @@ import type { Finding } from './judge/findings.ts';
 import type { Judgement } from './judge/judge.ts';
 import { managerOf } from './judge/managers.ts';
 import type { Policy } from './judge/policy.ts';
-import { changesBoth, isChanged, nothing, type State } from './state/node.ts';
+import { changesBoth, hasRuntime, isChanged, nothing, type State } from './state/node.ts';
 import type { Request } from './state/request.ts';
 import type { Transaction } from './state/transaction.ts';
 
@@ -90,7 +90,8 @@ export const hooks: Readonly<Record<HookName, Hook>> = {
     transactions: async (host) => (await zypperParts()).zypperCommits(host),
     goOn: async (host, _, report) => {
       // rpm's triggers run after each package, and what they see in between is not what will be: this hook tells what is left at the end.
-      if (report !== null && (await zypperParts()).isForZypperAlone(report)) await leaveTokenAbove(host, everything(''));
+      if (report !== null && (await zypperParts()).isForZypperAlone(report))
+        await leaveTokenAbove(host, everything(''));
     },
   },
   rpm: {
@@ -223,6 +224,8 @@ async function judged(
     if (found.warnings.length > 0) voice.tell(loaded, found.warnings);
     return isDone ? null : found;
   }
+  // Where the runtime was taken away nothing can fail to start with what is left.
+  if (isDone && !hasRuntime(found.state)) return null;
   const { judge } = await import('./judge/judge.ts');
   const { reportText } = await import('./report/text.ts');
   const judgedIn = (mode: 'block' | 'warn'): Judgement => judge(found.state, { ...policyOf(config), mode });

@@ -14,7 +14,6 @@ import type { Report } from '../check.ts';
 import { Corrupt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
-import { changesBoth } from '../state/node.ts';
 import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 
 export interface Frame {
@@ -96,9 +95,9 @@ export async function* zypperCommits(host: Host): AsyncGenerator<Transaction> {
 
 /**
  * Whether rpm's triggers are to keep silent below zypper. They see one package at a time, which is right where only one changes, and what
- * they say is on the screen, whereas this is in zypper's log alone; but where runtime and image change together, they would see the one
- * new and the other one old.
+ * they say is on the screen, whereas this is in zypper's log alone; but where runtime and image come or go together, they would see the one
+ * that is done and the other one that is not yet.
  */
 export function isForZypperAlone({ state, findings }: Report): boolean {
-  return changesBoth(state) && !findings.some(({ code }) => code.startsWith('KC10'));
+  return (state.changing?.kata.length ?? 0) > 1 && !findings.some(({ code }) => code.startsWith('KC10'));
 }

@@ -5,7 +5,7 @@
 import type { Report } from '../check.ts';
 import { waiting } from '../judge/remedy.ts';
 import type { ImageFacts } from '../read/image.ts';
-import type { Image, Requirement, Runtime, State } from '../state/node.ts';
+import { type Image, noSource, type Requirement, type Runtime, type State } from '../state/node.ts';
 import { type Circumstances, programVersion } from './circumstances.ts';
 import { printable, printableJson } from './printable.ts';
 import { overrideFor } from './text.ts';
@@ -64,7 +64,7 @@ function requirementObject(requirement: Requirement | null): { range: string; so
 }
 
 function shown(runtime: Runtime | undefined, place: 'path' | 'package'): object | null {
-  if (runtime === undefined || (runtime.versionText === null && runtime.source === 'none')) return null;
+  if (runtime === undefined || (runtime.versionText === null && runtime.source === noSource)) return null;
   return {
     version: shownVersion(runtime),
     [place]: place === 'package' ? runtime.name : runtime.source,
@@ -115,7 +115,7 @@ export function reportDocument(report: Report, exitCode: number, { host, root, t
         'package',
       ),
     },
-    runtimes: state.runtimes.filter(({ source }) => source !== 'none').map(runtimeObject),
+    runtimes: state.runtimes.filter(({ source }) => source !== noSource).map(runtimeObject),
     requirement: requirementObject(requirement),
     images: state.images.map((image) =>
       imageObject(image.facts, [...new Set(image.usedBy.map(({ path }) => path))], image.incoming),

@@ -6,7 +6,15 @@
 import type { Report } from '../check.ts';
 import type { Pair } from '../judge/judge.ts';
 import type { Measured } from '../locate/measured.ts';
-import { type Configuration, fits, type Image, isAsMeasured, isMeasuredFor, type Runtime } from '../state/node.ts';
+import {
+  type Configuration,
+  fits,
+  type Image,
+  isAsMeasured,
+  isMeasuredFor,
+  noSource,
+  type Runtime,
+} from '../state/node.ts';
 import { printable } from './printable.ts';
 
 /** Of a terminal. */
@@ -56,7 +64,7 @@ function runtimeRows(runtime: Runtime): string[] {
   const label = runtime.isIncoming ? 'incoming' : 'installed';
   const about = [
     ...(language === null ? [] : [languages[language]]),
-    ...(source === name || source === 'none' || source === versionSource ? [] : [source]),
+    ...(source === name || source === noSource || source === versionSource ? [] : [source]),
     ...(versionSource === null ? [] : [`version from ${versionSource}`]),
   ];
   const range =

@@ -22,6 +22,9 @@ export interface Requirement {
   readonly otherwise?: Requirement;
 }
 
+/** The `source` of a runtime that is not there. */
+export const noSource = 'none';
+
 /** A runtime as it will be after the transaction. */
 export interface Runtime {
   readonly name: string;
@@ -166,6 +169,11 @@ export function isMeasuredFor(measured: Measured, runtime: Runtime, image: Image
 
 function readsAs(runtime: Runtime, { prefix, language }: User): boolean {
   return fits(prefix, runtime.prefix) && fits(language, runtime.language);
+}
+
+/** Whether there is a runtime: where there is none, one of unknown version stands for whatever may read the images. */
+export function hasRuntime({ runtimes }: State): boolean {
+  return runtimes.some(({ source }) => source !== noSource);
 }
 
 /** Runtime and guest image change together. */

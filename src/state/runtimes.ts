@@ -11,7 +11,7 @@ import type { Description } from '../protocol/descriptors.ts';
 import { isVendors, parseVersion } from '../version.ts';
 import { type Before, programsOf } from './before.ts';
 import type { Incoming } from './incoming.ts';
-import { fits, type Image, isNew, type Runtime } from './node.ts';
+import { fits, type Image, isNew, noSource, type Runtime } from './node.ts';
 import { readsOf } from './reading.ts';
 import { type RequirementSources, requirementOf } from './requirement.ts';
 
@@ -225,7 +225,7 @@ function unknownRuntime(before: Before): Runtime {
     versionText: null,
     version: undefined,
     isIncoming: false,
-    source: 'none',
+    source: noSource,
     prefix: null,
     language: null,
     versionSource: null,

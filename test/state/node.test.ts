@@ -5,11 +5,13 @@ import {
   changesBoth,
   conditionOf,
   fits,
+  hasRuntime,
   type Image,
   isAsMeasured,
   isChanged,
   isJudged,
   isMeasuredFor,
+  noSource,
   type Runtime,
   type State,
   type User,
@@ -50,6 +52,15 @@ test('what is not known fits all', () => {
   assert.equal(
     [fits(null, 'a'), fits('a', null), fits(null, null), fits('a', 'a'), fits('a', 'b')],
     [true, true, true, true, false],
+  );
+});
+
+test('what stands for a runtime that is not there is none', () => {
+  const state = (...sources: readonly string[]): State =>
+    ({ runtimes: sources.map((source) => ({ ...runtime('/usr', 'go'), source })) }) as unknown as State;
+  assert.equal(
+    [hasRuntime(state()), hasRuntime(state(noSource)), hasRuntime(state(noSource, 'kata-runtime'))],
+    [false, false, true],
   );
 });
 

@@ -33,7 +33,7 @@ testDnf(test, dnf, {
   said: [
     /installed {3}agent 1\.0\.0\s+\S*kata-containers\.img/,
     // Out of the package, as dnf 5 tells none of it.
-    /agent >=1\.1\.0 <1\.2\.0 \(kata-agent-requires\s+in\s+the\s+package\)/,
+    /agent >=1\.1\.0 <1\.2\.0\s+\(kata-agent-requires\s+in\s+the\s+package\)/,
     /dnf5 install kata-runtime kata-containers-image/,
     /override {4}dnf5 --setvar=kata_check_allow=KC101 .*upgrade/,
   ],
