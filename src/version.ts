@@ -57,8 +57,7 @@ const behindTag =
 
 /** Undefined for what is of no known form. */
 export function parseVersion(text: string): Version | undefined {
-  // A comma between two bounds, as in a relation of Debian or rpm, means what a blank means here: both hold.
-  const trimmed = text.trim().replace(/ *, */g, ' ');
+  const trimmed = text.trim();
   if (trimmed.length > lengthLimit) return undefined;
   const groups = grammar.exec(trimmed)?.groups;
   if (groups === undefined) return undefined;
@@ -103,9 +102,10 @@ function normalized(range: string): string {
 
 /** A semver range, pre-releases included. Undefined when it is none; an empty one, or an empty alternative, is none either. */
 export function parseRange(text: string): VersionRange | undefined {
+  if (text.trim().length > lengthLimit) return undefined;
   // A comma between two bounds, as in a relation of Debian or rpm, means what a blank means here: both hold.
   const trimmed = text.trim().replace(/ *, */g, ' ');
-  if (trimmed.length > lengthLimit || trimmed.split('||').some((part) => part.trim() === '')) return undefined;
+  if (trimmed.split('||').some((part) => part.trim() === '')) return undefined;
   try {
     return { text: trimmed, range: new Range(normalized(trimmed), { includePrerelease: true }) };
   } catch {

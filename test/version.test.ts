@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { compareVersions, isInRange, parseRange, parseVersion, type Version } from '../src/version.ts';
+import { compareVersions, isInRange, isVendors, parseRange, parseVersion, type Version } from '../src/version.ts';
 import { suite } from './suite.ts';
 
 const test = suite('versions');
@@ -175,6 +175,20 @@ for (const [rule, text, inside, outside] of ranges) {
     for (const written of inside) assert.ok(range && isInRange(version(written), range), `${written} is inside`);
     for (const written of outside) assert.not.ok(range && isInRange(version(written), range), `${written} is outside`);
   });
+}
+
+const suffixes: readonly [text: string, isVendors: boolean][] = [
+  ['3.2.0.azl5', true],
+  ['3.19.1.kata2-1.azl3', true],
+  ['3.15.0.aks0', true],
+  ['3.2.0', false],
+  ['3.2.0-1.fc41', false],
+  ['1.5.0.git+3dd4c9f-41', false],
+  ['nothing', false],
+];
+
+for (const [text, expected] of suffixes) {
+  test(`${text} ${expected ? 'is' : 'is not'} a vendor's`, () => assert.is(isVendors(text), expected));
 }
 
 const badRanges: readonly [rule: string, text: string][] = [
