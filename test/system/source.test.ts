@@ -7,7 +7,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   copyFileSync,
-  cpSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -198,6 +197,9 @@ test(
 /** esbuild stands for the distribution's here. */
 function esbuildBefore(): string {
   const folder = temporaryFolder();
-  cpSync(join(top, 'node_modules/.bin/esbuild'), join(folder, 'esbuild'), { dereference: true });
+  // It may be a script that looks for the program beside itself.
+  writeFileSync(join(folder, 'esbuild'), `#!/bin/sh\nexec '${join(top, 'node_modules/.bin/esbuild')}' "$@"\n`, {
+    mode: 0o755,
+  });
   return `${folder}:/usr/sbin:/usr/bin:/sbin:/bin`;
 }
