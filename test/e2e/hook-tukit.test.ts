@@ -6,7 +6,7 @@ import { suite } from '../suite.ts';
 import { forms, kataCheck } from './program.ts';
 
 const test = suite('kata-check hook tukit');
-const needs = ['mkfs.ext4', 'sfdisk'];
+const needs = ['mkfs.ext4', 'sfdisk', 'dpkg-query'];
 
 /** A snapshot with a runtime of this version and an image whose agent is 2.5.2. */
 function snapshot(version: string): string {
@@ -14,11 +14,12 @@ function snapshot(version: string): string {
   const filesystem = makeExt(join(scratch, 'x.ext4'), writeTree(join(scratch, 'x'), guestTree('2.5.2')), '16M');
   const disk = readFileSync(makeDisk(join(scratch, 'x.img'), filesystem, { dax: true }));
   return writeTree(join(scratch, 'snapshot'), {
-    '/opt/kata/bin/containerd-shim-kata-v2': 'x',
-    '/opt/kata/VERSION': version,
-    '/opt/kata/share/kata-containers/kata.img': disk,
-    '/opt/kata/share/defaults/kata-containers/configuration.toml':
-      '[hypervisor.qemu]\nimage = "/opt/kata/share/kata-containers/kata.img"\n',
+    '/usr/bin/kata-runtime': 'x',
+    '/usr/share/kata-containers/kata.img': disk,
+    '/usr/share/defaults/kata-containers/configuration.toml':
+      '[hypervisor.qemu]\nimage = "/usr/share/kata-containers/kata.img"\n',
+    '/var/lib/dpkg/status': `Package: kata-runtime\nStatus: install ok installed\nMaintainer: x\nArchitecture: all\nVersion: ${version}-1\nDescription: x\n`,
+    '/var/lib/dpkg/info/kata-runtime.list': '/usr/bin/kata-runtime\n',
   });
 }
 
