@@ -694,7 +694,7 @@ for (const [index, target] of targets.entries()) {
         }
         assert.ok(failed > 10, `${failed} of 200 were found out`);
       },
-      { timeout: 300 },
+      { timeout: 300, isLong: true },
     );
   }
 }
