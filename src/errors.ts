@@ -38,3 +38,13 @@ export class Io extends Problem {
 export class Usage extends Problem {
   readonly kind = 'usage';
 }
+
+/** What the action returns; undefined where it throws a Problem. */
+export function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}

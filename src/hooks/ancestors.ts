@@ -3,7 +3,7 @@
  * mounted, as in most chroots, there are none.
  */
 
-import { Problem } from '../errors.ts';
+import { attempt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 
 export interface Ancestor {
@@ -96,13 +96,4 @@ function processOf(host: Host, pid: number): (Omit<Ancestor, 'pid'> & { readonly
   const startTime = /^[0-9]{1,20}$/.exec(fields[19] ?? '')?.[0];
   if (parent === undefined || startTime === undefined) return undefined;
   return { command: text.slice(text.indexOf('(') + 1, end), parent: Number(parent), startTime };
-}
-
-function attempt<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch (error) {
-    if (error instanceof Problem) return undefined;
-    throw error;
-  }
 }

@@ -12,7 +12,7 @@
  * root, and then give himself a root of his own making.
  */
 
-import { Problem } from '../errors.ts';
+import { attempt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { type Ancestor, isAlive, sharesRoot } from './ancestors.ts';
 
@@ -117,13 +117,4 @@ function isOfOurUsers(host: Host, pid: number): boolean {
         host.readLink(`/proc/${pid}/ns/user`) === host.readLink('/proc/self/ns/user'),
     ) ?? false
   );
-}
-
-function attempt<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch (error) {
-    if (error instanceof Problem) return undefined;
-    throw error;
-  }
 }
