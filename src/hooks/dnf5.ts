@@ -1,6 +1,7 @@
 /**
- * The conversation with dnf 5's plugin "actions" in mode=json (libdnf5-actions(8), plugin 1.2.0 or newer): each request is a line on
- * standard output, each reply a line on standard input. Nothing else may be written to standard output meanwhile.
+ * The conversation with dnf 5's plugin "actions" in mode=json (libdnf5-actions(8)): each request is a line on standard output, each reply a
+ * line on standard input. Nothing else may be written to standard output meanwhile. It takes plugin 1.4.0, which came with dnf 5.2.11: older
+ * ones do not know `stop`, and those before 1.3.0 (dnf 5.2.10) refuse a file that names the callback goal_resolved.
  *
  *     > {"op":"get","domain":"trans_packages","args":{"output":["direction","name",…]}}
  *     < { "op": "reply", "requested_op": "get", "domain": "trans_packages", "status": "OK", "return": { "trans_packages": [ … ] } }
