@@ -43,6 +43,7 @@ export function namedConfigurations(host: Host, known: readonly Program[]): Name
   const programs: Program[] = [...known];
   /** By daemon and handler: what is read later wins. */
   const found = new Map<string, NamedConfiguration>();
+  const relative = new Map<string, Unread>();
   const snapshotters: Named['snapshotters'][number][] = [];
   const handlers = [
     ...containerdHandlers(host, unread),
@@ -56,7 +57,11 @@ export function namedConfigurations(host: Host, known: readonly Program[]): Name
     if (configuration === undefined && handler.isKata && placed !== undefined) {
       snapshotters.push({ configuration: null, placed });
     }
-    if (configuration?.startsWith('/') !== true) continue;
+    if (configuration?.startsWith('/') !== true) {
+      const odd = configuration === undefined || !handler.isKata ? undefined : relativePath(handler, configuration);
+      if (odd !== undefined) relative.set(handler.by, odd);
+      continue;
+    }
     if (!handler.isKata && !isOfKata(host, configuration)) continue;
     if (placed !== undefined) snapshotters.push({ configuration, placed });
     const program = handler.program ?? shimOf(programs, handler);
@@ -68,9 +73,18 @@ export function namedConfigurations(host: Host, known: readonly Program[]): Name
       }
     }
     const { by, file } = handler;
+    relative.delete(by);
     found.set(by, { path: configuration, by, file, reader: readerOf(programs, configuration, program) });
   }
+  unread.push(...relative.values());
   return { configurations: [...found.values()], programs: others, unread, snapshotters };
+}
+
+/** Nothing of a script's variable, of which only the shell knows what it stands for. */
+function relativePath({ by, file, configuration: own }: Handler, configuration: string): Unread | undefined {
+  if ((own === undefined || by === file) && /[$`~]/.test(configuration)) return undefined;
+  const message = `${file}: it names the configuration ${JSON.stringify(configuration)}, which is no absolute path`;
+  return { path: file, message, reason: 'relative', namedBy: by, namedIn: file };
 }
 
 function scriptBehind(host: Host, program: string | undefined): string | undefined {

@@ -102,8 +102,26 @@ const rows: readonly [
   ],
   [
     'an empty path, and one that is relative',
-    { [containerd]: handler(2, 'kata-a', '') + handler(2, 'kata-b', 'k.toml') },
+    { [containerd]: handler(2, 'kata-a', '') + handler(2, 'kata-b', 'k.toml') + handler(2, 'runsc', 'r.toml') },
     [],
+    { unread: [/config\.toml: it names the configuration "k\.toml", which is no absolute path$/] },
+  ],
+  [
+    'one that is relative, and another in a file that is read later',
+    {
+      [containerd]: `imports = ["/etc/x.toml"]\n${handler(2, 'kata', 'k.toml')}`,
+      '/etc/x.toml': handler(2, 'kata', '/srv/k.toml'),
+    },
+    ['/srv/k.toml < containerd, handler kata (/usr/local null)'],
+  ],
+  [
+    'one in a script that only a shell can tell, and one that is relative',
+    {
+      '/usr/local/bin/kata-fc': '#!/bin/sh\nexec /opt/kata/bin/kata-runtime --kata-config "$HOME/k.toml" "$@"\n',
+      '/usr/local/bin/kata-qemu': '#!/bin/sh\nexec /opt/kata/bin/kata-runtime --kata-config k.toml "$@"\n',
+    },
+    [],
+    { unread: [/kata-qemu: it names the configuration "k\.toml"/] },
   ],
   [
     'options that are no table',

@@ -15,9 +15,18 @@ const unreadConfigurations: Check = {
 };
 
 function findingOf(unread: Unread, policy: Policy): Finding {
-  const { path, message, reason } = unread;
+  const { path, message, reason, namedBy } = unread;
   const affects = [path];
   if (reason === 'gone') return goneFinding(unread, policy);
+  if (reason === 'relative' && namedBy !== undefined) {
+    return finding('KC202', policy, {
+      title: 'a configuration of Kata is named by no absolute path',
+      facts: [{ label: 'named by', value: namedBy, from: namedBy === path ? '' : path }],
+      consequence: `The runtime looks for this configuration in the folder in which its process happens to run, and does not start where it is not there: ${message}.`,
+      affects,
+      remedy: { text: `Write the absolute path of the configuration into ${path}.`, commands: [] },
+    });
+  }
   if (reason === 'relative') {
     return finding('KC203', policy, {
       title: 'a configuration names a guest image by no absolute path',

@@ -45,6 +45,18 @@ const rows: readonly [rule: string, unread: Unread, code: string, said: RegExp][
     /"x\.img".*Write the absolute path/,
   ],
   [
+    'a handler that names one by no absolute path',
+    {
+      path: '/etc/x.toml',
+      message: '/etc/x.toml: it names the configuration "k.toml", which is no absolute path',
+      reason: 'relative',
+      namedBy: 'containerd, handler kata-x',
+      namedIn: '/etc/x.toml',
+    },
+    'KC202',
+    /named by containerd, handler kata-x \/etc\/x\.toml.*"k\.toml".*absolute path of the configuration into \/etc\/x\.toml/,
+  ],
+  [
     'a runtime without one',
     { path: '/usr/bin/kata-runtime', message: '/usr/bin/kata-runtime: no configuration was found', reason: 'bare' },
     'KC202',
