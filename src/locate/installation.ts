@@ -48,6 +48,8 @@ export interface Installation {
   readonly configurations: readonly Configuration[];
   /** Each once, with all who name it. */
   readonly images: readonly ConfiguredImage[];
+  /** What was read to find them: configurations, drop-ins, and the files of container engines that name one of them. */
+  readonly files: readonly string[];
   /** What containerd or CRI-O is configured by and could not be read; each configuration has its own. */
   readonly unread: readonly Unread[];
   /** `s390x` or `other`. */
@@ -76,6 +78,12 @@ export function locateInstallation(host: Host, chosen?: string): Installation {
     configurations,
     images,
     architecture,
+    files: [
+      ...new Set([
+        ...configurations.flatMap(({ path, resolvedPath, dropIns }) => [path, resolvedPath, ...dropIns]),
+        ...named.configurations.map(({ file }) => file),
+      ]),
+    ],
     unread: [...named.unread, ...bare(programs, configurations, images)],
   };
 }

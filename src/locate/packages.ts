@@ -19,8 +19,8 @@ export const rpmFormat = '%{NAME}\\t%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}
 const rpmDatabases = ['/usr/lib/sysimage/rpm', '/var/lib/rpm'];
 
 /**
- * The installed packages that own one of `paths` or are named in `names`. `root`: "" for the real one; `host` is not rooted.
- * Empty when the root has no package database. Throws LimitExceeded, Io.
+ * The installed packages that own one of `paths` or of `configurations`, or are named in `names`. `root`: "" for the real one; `host` is
+ * not rooted. Empty when the root has no package database. Throws LimitExceeded, Io.
  */
 export async function installedPackages(
   host: Host,
@@ -28,17 +28,23 @@ export async function installedPackages(
   paths: readonly string[],
   names: readonly string[],
   deadline: number,
+  configurations: readonly string[] = [],
 ): Promise<InstalledPackage[]> {
   const found: InstalledPackage[] = [];
   // A configuration can name what no file, and no argument of a program, can be called.
   const possible = paths.filter((path) => !path.includes('\0'));
+  const all = [...possible, ...configurations];
   if (followedStatus(host, `${root}/var/lib/dpkg/status`) !== undefined) {
-    found.push(...(await askDpkg(host, `${root}/var/lib/dpkg`, possible, names, deadline)));
+    found.push(...(await askDpkg(host, `${root}/var/lib/dpkg`, all, names, deadline)));
   }
   const rpm = rpmDatabaseOf(host, root);
-  if (rpm !== undefined) found.push(...(await askRpm(host, rpm, possible, names, deadline)));
-  found.push(...askPacman(rootedHost(host, root), pacmanDatabase, possible, names));
-  return found;
+  if (rpm !== undefined) found.push(...(await askRpm(host, rpm, possible, configurations, names, deadline)));
+  found.push(...askPacman(rootedHost(host, root), pacmanDatabase, all, names));
+  if (configurations.length === 0) return found;
+  return found.map((known) => {
+    const owns = known.owns.filter((path) => possible.includes(path));
+    return { ...known, owns, ...(owns.length < known.owns.length ? { configures: true } : {}) };
+  });
 }
 
 /** The folder of rpm's database, with the root before it; undefined where there is none. `host` is not rooted. */
@@ -121,6 +127,7 @@ async function askRpm(
   host: Host,
   database: string,
   paths: readonly string[],
+  configurations: readonly string[],
   names: readonly string[],
   deadline: number,
 ): Promise<InstalledPackage[]> {
@@ -132,13 +139,16 @@ async function askRpm(
     if (path !== null) known.owns.push(path);
     byName.set(name, known);
   };
-  for (const path of paths) {
+  // rpm does not say which of several paths an answer is for: of the configurations it does not matter.
+  const [first] = configurations;
+  const questions = [...paths.map((path) => [path]), ...(first === undefined ? [] : [configurations])];
+  for (const question of questions) {
     const answer = await ask(
       host,
-      ['rpm', '--dbpath', database, '-qf', '--queryformat', rpmFormat, '--', path],
+      ['rpm', '--dbpath', database, '-qf', '--queryformat', rpmFormat, '--', ...question],
       deadline,
     );
-    for (const line of answer.split('\n')) note(line, path);
+    for (const line of answer.split('\n')) note(line, question[0] ?? null);
   }
   if (names.length > 0) {
     const answer = await ask(

@@ -20,6 +20,8 @@ export interface InstalledPackage extends Declared {
   readonly version: string;
   /** The paths of those asked for that it owns. */
   readonly owns: readonly string[];
+  /** It owns a configuration that was asked for. */
+  readonly configures?: boolean;
   /** The admin keeps it as it is (`apt-mark hold`); of rpm's and pacman's packages that is not known. */
   readonly isHeld?: boolean;
 }

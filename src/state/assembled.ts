@@ -4,6 +4,7 @@
 
 import type { Host } from '../host/host.ts';
 import { measuredImages } from '../locate/measured.ts';
+import { declares } from '../locate/provides.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
 import { type Before, nodeBefore, ownsAnything } from './before.ts';
 import { withIncomingConfigurations } from './configured.ts';
@@ -72,13 +73,16 @@ async function ofPackages(now: Before, steps: readonly PackageChange[], incoming
 
 /** Those of Kata by their names, the others by their number. */
 function changing(
-  { packages }: Before,
+  { packages, configured }: Before,
   steps: readonly PackageChange[],
   incoming: readonly Incoming[],
 ): State['changing'] {
   const names = [...new Set(steps.map(({ name }) => name))];
+  // A container engine that keeps the configuration which names Kata's goes on.
+  const isOurs = ({ change: { name }, isRuntime, isImage, declared }: Incoming): boolean =>
+    isRuntime || isImage || declares(declared) || name.includes('kata') || configured.has(name);
   const ours = new Set([
-    ...incoming.map(({ change }) => change.name),
+    ...incoming.filter(isOurs).map(({ change }) => change.name),
     ...packages.flatMap(({ name, owns }) => (owns.length > 0 ? [name] : [])),
   ]);
   const kata = names.filter((name) => ours.has(name));

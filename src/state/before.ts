@@ -26,9 +26,11 @@ export interface Before {
   readonly images: readonly (ConfiguredImage & Wanted)[];
   /** Their paths, with the configurations that are there before. */
   readonly namedBefore: ReadonlySet<string>;
+  /** The packages that bring other configurations, or take some away; none before it is known what comes. */
+  readonly configured: ReadonlySet<string>;
   /** Nothing names an image, and none is there: these are where packages put one. */
   readonly isFresh: boolean;
-  /** Owners of runtime programs and images, and what is installed of the packages that change. */
+  /** Owners of runtime programs, images and, in a transaction, configurations, and what is installed of the packages that change. */
   readonly packages: readonly InstalledPackage[];
   /** The protocol's tables, and why what was to be added to them was refused. */
   readonly known: Known;
@@ -62,7 +64,8 @@ export async function nodeBefore(
   const listed = [...settings.runtimePackages, ...settings.imagePackages].map(({ value }) => value);
   const names = [...new Set([...listed, ...steps.map(({ name }) => name)])];
   const paths = [...installation.programs.map(({ path }) => path), ...images.flatMap((image) => image.names)];
-  const packages = await installedPackages(host, root, [...new Set(paths)], names, deadline);
+  const files = steps.length === 0 ? [] : installation.files;
+  const packages = await installedPackages(host, root, [...new Set(paths)], names, deadline, files);
   const refused: string[] = [];
   const reading = readingOf(installation);
   return {
@@ -72,6 +75,7 @@ export async function nodeBefore(
     installation,
     images,
     namedBefore: new Set(images.map(({ path }) => path)),
+    configured: new Set(),
     isFresh,
     packages,
     known: knownProtocol(rooted, refused),
@@ -117,9 +121,9 @@ export function programsOf({ installation, request }: Before): readonly Program[
   return [...runtimePrograms, ...installation.programs, ...[...prefixes].flatMap(programsBelow)];
 }
 
-/** Whether one of these packages owns a runtime program or a configured image. */
+/** Whether one of these packages owns a runtime program, a configured image or a configuration. */
 export function ownsAnything({ packages }: Before, names: ReadonlySet<string>): boolean {
-  return packages.some(({ name, owns }) => names.has(name) && owns.length > 0);
+  return packages.some(({ name, owns, configures }) => names.has(name) && (owns.length > 0 || configures === true));
 }
 
 /** An image with the names under which a package can own it. */

@@ -17,8 +17,17 @@ import { type Before, nodeBefore } from './before.ts';
 import type { Incoming } from './incoming.ts';
 import type { PackageChange } from './transaction.ts';
 
-/** Configurations and drop-ins of Kata, wherever its prefix is. */
-const configuration = /\/kata-containers\/(?:.*\/)?(?:[^/]+\.toml|config\.d\/[^/]+)$/;
+/** Configurations and drop-ins of Kata, wherever its prefix is, and what names them: the files of containerd, CRI-O, Docker and iSulad. */
+const configuration = new RegExp(
+  [
+    /\/kata-containers\/(?:.*\/)?(?:[^/]+\.toml|config\.d\/[^/]+)$/,
+    /\/(?:containerd|cri|k0s)\/(?:.*\/)?[^/]+\.(?:toml|part)$|\/containerd\.toml$/,
+    /\/crio\/crio\.conf(?:\.d\/[^/]+)?$/,
+    /\/(?:docker|isulad|config)\/daemon\.json$/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+);
 /** As locate/toml.ts reads them. */
 const sizeLimit = 1024 * 1024;
 
@@ -31,17 +40,24 @@ export async function withIncomingConfigurations(
   const { host, rooted, request } = before;
   if (request.images.length > 0) return before;
   const files = new Map<string, Laid>();
-  for (const name of new Set(steps.map((step) => step.name))) {
+  const configured = new Set<string>();
+  for (const { name, action } of new Map(steps.map((step) => [step.name, step])).values()) {
     const coming = incoming.find((known) => known.change.name === name);
+    // What was not looked into keeps what it has.
+    if (coming === undefined && action !== 'remove') continue;
     const old = await attempt(() => installedManifest(host, request.root, name, before.payloadDeadline));
-    if (old !== undefined) for (const path of leftBehind(old, coming)) files.set(path, null);
-    if (coming !== undefined) for (const [path, laid] of await broughtBy(before, coming)) files.set(path, laid);
+    const brought: Iterable<[string, Laid]> = coming === undefined ? [] : await broughtBy(before, coming);
+    const left = (old === undefined ? [] : leftBehind(old, coming)).map((path): [string, Laid] => [path, null]);
+    for (const [path, laid] of [...left, ...brought]) {
+      files.set(path, laid);
+      configured.add(name);
+    }
   }
   // What one package gives up another one may bring.
   const changed = [...files].filter(([path, laid]) => laid !== null || rooted.status(path) !== undefined);
   if (changed.length === 0) return before;
   const after = await nodeBefore(host, rooted, request, steps, overlaidHost(rooted, new Map(changed)));
-  return { ...after, namedBefore: before.namedBefore };
+  return { ...after, namedBefore: before.namedBefore, configured };
 }
 
 /** Configurations of the installed package that its new version does not bring, or that go with it. */

@@ -50,7 +50,8 @@ export async function imagesAfter(
     const described = comes === undefined ? installed : found?.facts ? comes.descriptions.agents.get(path) : undefined;
     // A new configuration may name what a script makes when it has been unpacked: whether it is there then, is seen afterwards.
     const isAwaited = comes === undefined && rebuiltBy === null && facts.problem?.kind === 'not-found';
-    if (isAwaited && !isGone && !before.namedBefore.has(path)) continue;
+    const isNamedAnew = !before.namedBefore.has(path);
+    if (isAwaited && !isGone && isNamedAnew) continue;
     images.push({
       description: rebuiltBy === null ? (described?.any() ?? null) : null,
       usedBy,
@@ -59,6 +60,7 @@ export async function imagesAfter(
       removedBy: comes === undefined && owner !== null && (isGone || removed.has(owner)) ? owner : null,
       rebuiltBy,
       ...(comes === undefined && isHeld(before, owner) ? { isHeld: true } : {}),
+      ...(comes === undefined && isNamedAnew ? { isNamedAnew } : {}),
       ...(owner === null && builder !== undefined ? { builder } : {}),
       facts: { ...facts, ...kindOf(kind, facts) },
     });

@@ -77,14 +77,14 @@ export async function examine(
   }
 }
 
-/** By its name, by what the package manager says of it, or by what is installed of it. */
+/** By its name, by what the package manager says of it, or by what is installed of it: programs, images or configurations. */
 function isOfKata({ request, packages }: Before, { name, declared }: PackageChange): boolean {
   const { runtimePackages, imagePackages } = request.settings;
   const installed = packages.find((known) => known.name === name);
   return (
     name.includes('kata') ||
     [...runtimePackages, ...imagePackages].some(({ value }) => value === name) ||
-    (installed !== undefined && (declares(installed) || installed.owns.length > 0)) ||
+    (installed !== undefined && (declares(installed) || installed.owns.length > 0 || installed.configures === true)) ||
     declares(declared)
   );
 }

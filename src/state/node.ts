@@ -101,6 +101,8 @@ export interface Image {
   readonly isHeld?: boolean;
   /** What built it on this node, and can do so again. */
   readonly builder?: Builder;
+  /** It was there, and the transaction brings the configuration that names it. */
+  readonly isNamedAnew?: boolean;
   /** The package that makes it anew on the node, so that what is there now says nothing of what will be; null for every other image. */
   readonly rebuiltBy: string | null;
 }
@@ -178,7 +180,7 @@ export function hasRuntime({ runtimes }: State): boolean {
 
 /** Runtime and guest image change together. */
 export function changesBoth({ runtimes, images }: State): boolean {
-  return runtimes.some(({ isIncoming }) => isIncoming) && images.some(isNew);
+  return runtimes.some(({ isIncoming }) => isIncoming) && images.some((image) => isNew(image) && !image.isNamedAnew);
 }
 
 /** Of two prefixes, or two languages: what is not known is any. */
@@ -199,9 +201,9 @@ export function isJudged(state: State, runtime: Runtime, image: Image): boolean 
   );
 }
 
-/** It comes in, or is made by what comes in. */
-export function isNew({ incoming, rebuiltBy }: Image): boolean {
-  return incoming !== null || rebuiltBy !== null;
+/** It comes in, or is made or named by what comes in. */
+export function isNew({ incoming, rebuiltBy, isNamedAnew = false }: Image): boolean {
+  return incoming !== null || rebuiltBy !== null || isNamedAnew;
 }
 
 /** A runtime or an image comes in. */

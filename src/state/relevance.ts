@@ -4,7 +4,8 @@
  *
  * 1. its name is listed, or contains "kata", or its manager says that it carries one of the fields;
  * 2. it is installed and carries one of the fields;
- * 3. it is installed and owns a runtime program, an image of [images], or what looks like a part of Kata or a guest image;
+ * 3. it is installed and owns a runtime program, an image of [images], what looks like a part of Kata or a guest image, or a file of a
+ *    container engine that may name a configuration of Kata;
  * 4. it is new, a runtime is installed, and its archive carries one of the fields.
  *
  * Format of dpkg's database: deb-control(5), and a file NAME.list or NAME:ARCHITECTURE.list of paths for each package. Of pacman's: src/locate/pacman.ts. A root without either
@@ -22,8 +23,19 @@ import type { PackageChange } from './transaction.ts';
 
 /** A Debian with everything in it has some 60 MB of status; the longest lists of paths have some 5 MB. */
 const readLimit = 256 * 1024 * 1024;
-/** A path, at the end of its line: a runtime program's, something of Kata's, or what may be a guest image. */
-const tellingPaths = ['/kata', '-kata-v2\n', '.img\n', '.image\n', '.initrd\n'];
+/** Of a path: a runtime program's, something of Kata's, what may be a guest image, or a container engine's file. */
+const tellingPaths = [
+  '/kata',
+  '-kata-v2\n',
+  '.img\n',
+  '.image\n',
+  '.initrd\n',
+  'etc/containerd/',
+  '/containerd.d/',
+  'etc/cri/',
+  'etc/crio/',
+  '/daemon.json\n',
+];
 /** Of [images], so that all texts are no more than can be looked for at once. */
 const imageLimit = 50;
 const field = 'Kata-Agent-';

@@ -356,3 +356,31 @@ test(
   },
   { needs: ['dpkg-query', 'rpm', 'rpmbuild'] },
 );
+
+const configured = ['/etc/crio/crio.conf.d/50-acme', '/etc/kata-containers/configuration.toml'];
+const configuring: readonly [name: string, needs: readonly string[], make: () => string][] = [
+  ['dpkg', ['dpkg-query'], () => dpkgRoot([{ name: 'acme', owns: configured }])],
+  ['rpm', ['rpm', 'rpmbuild'], () => rpmRoot([{ name: 'acme', version: '1', owns: configured }], '/var/lib/rpm')],
+  [
+    'pacman',
+    [],
+    () =>
+      writeTree(temporaryFolder(), {
+        '/var/lib/pacman/local/acme-1-1/files': `${configured.map((path) => `${path.slice(1)}\n`).join('')}`,
+      }),
+  ],
+];
+for (const [name, needs, make] of configuring) {
+  test(
+    `${name}: an owner of configurations is told as such, and not what it owns`,
+    async () => {
+      const asked = ['/none', ...configured];
+      const found = await installedPackages(host, make(), [program], [], host.now() + 60_000, asked);
+      assert.equal(
+        found.map(({ name, owns, configures }) => [name, owns, configures]),
+        [['acme', [], true]],
+      );
+    },
+    { needs: [...needs] },
+  );
+}

@@ -146,6 +146,100 @@ const rows: readonly Row[] = [
 
 judgeRows(test, rows);
 
+/** Where the configuration that names `oldImage` is, and one beside it that names an older image, which no package owns. */
+const [first, second] = ['/opt/acme/kata-containers/first.toml', '/opt/acme/kata-containers/second.toml'];
+const containerd = (file: string): string =>
+  `[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]\nruntime_type = "io.containerd.kata.v2"\noptions.ConfigPath = "${file}"\n`;
+const crio = (file: string): string =>
+  `[crio.runtime.runtimes.kata]\nruntime_type = "vm"\nruntime_path = "/usr/bin/containerd-shim-kata-v2"\nruntime_config_path = "${file}"\n`;
+const docker = (file: string): string =>
+  JSON.stringify({ runtimes: { kata: { runtimeType: 'io.containerd.kata.v2', options: { ConfigPath: file } } } });
+
+/** A node whose handler, in a file of the package `owner`, names the first configuration. */
+function handlerNode(owner: string, path: string, text: string | undefined, packaged?: string): string {
+  const conffiles = packaged === undefined ? {} : { conffiles: { [path]: packaged } };
+  const others: readonly Installed[] =
+    owner === 'kata-runtime' ? [] : [{ name: owner, version: '3.4.0-1', owns: [path], ...conffiles }];
+  const own = owner === 'kata-runtime' ? { owns: [program, path], ...conffiles } : { owns: [program] };
+  return node([{ name: 'kata-runtime', version: '3.4.0-1', ...own }, ...others], {
+    [program]: '',
+    '/etc/containerd/config.toml': 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n',
+    [first]: naming(oldImage),
+    [second]: naming(there),
+    [oldImage]: guest('3.4.0'),
+    [there]: guest('3.1.0'),
+    ...(text === undefined ? {} : { [path]: text }),
+  });
+}
+
+const upgraded = `+ kata-runtime 3.5.0-1 needs ${since32}, below /usr, replaces 3.4.0-1`;
+const [firstStays, secondStays] = [`= ${oldImage} 3.4.0`, `= ${there} 3.1.0`];
+
+const dropInOfCrio = '/etc/crio/crio.conf.d/50-acme';
+const engines: readonly (readonly [engine: string, path: string, text: (file: string) => string])[] = [
+  ["containerd's main file", '/etc/containerd/config.toml', containerd],
+  ["containerd's drop-in", '/etc/containerd/conf.d/50-acme.toml', containerd],
+  ["k0s' drop-in", '/etc/k0s/containerd.d/acme.toml', containerd],
+  ["Talos' part", '/etc/cri/conf.d/20-acme.part', containerd],
+  ["CRI-O's main file", '/etc/crio/crio.conf', crio],
+  ["CRI-O's drop-in", dropInOfCrio, crio],
+  ["Docker's file", '/etc/docker/daemon.json', docker],
+  ["iSulad's file", '/etc/isulad/daemon.json', docker],
+];
+
+judgeRows(
+  test,
+  engines.flatMap(([engine, path, text]): Row[] => {
+    const deb = (files: Deb['files'], parts: Partial<Deb> = {}): Deb => ({
+      name: 'kata-runtime',
+      version: '3.5.0-1',
+      files: { [program]: '', ...files },
+      ...parts,
+    });
+    const comesAs = deb({ [path]: text(second) }, { scripts: { conffiles: `${path}\n` } });
+    const from = text(first);
+    const comesAnew: Row = [
+      `${engine} comes and names another configuration, whose image is judged`,
+      () => ({ root: handlerNode('kata-runtime', path, from), changes: [unpack(deb({ [path]: text(second) }))] }),
+      [upgraded, secondStays],
+    ];
+    // The rules are the same for all of them.
+    if (path !== dropInOfCrio) return [comesAnew];
+    return [
+      comesAnew,
+      [
+        `${engine} as a conffile that was not changed is replaced`,
+        () => ({ root: handlerNode('kata-runtime', path, from, from), changes: [unpack(comesAs)] }),
+        [upgraded, secondStays],
+      ],
+      [
+        `${engine} as a conffile that the admin changed is kept`,
+        () => ({ root: handlerNode('kata-runtime', path, from, 'x'), changes: [unpack(comesAs)] }),
+        [upgraded, firstStays],
+      ],
+      [
+        `${engine} of another package, that changes alone`,
+        () => ({
+          root: handlerNode('acme', path, from),
+          changes: [unpack({ name: 'acme', version: '3.5.0-1', files: { [path]: text(second) } })],
+        }),
+        ['= kata-runtime 3.4.0-1 needs >=3.2.0, below /usr', secondStays],
+      ],
+      [
+        `${engine} of another package, that keeps it`,
+        () => ({
+          root: handlerNode('acme', path, from),
+          changes: [
+            unpack(deb({})),
+            unpack({ name: 'acme', version: '3.5.0-1', files: { [path]: from, '/usr/share/acme': '' } }),
+          ],
+        }),
+        [upgraded, firstStays],
+      ],
+    ];
+  }),
+);
+
 const rpms = temporaryFolder();
 
 function rpmUpgrade(attribute: string, text: string, parts: Partial<Rpm> = {}): ReturnType<Row[1]> {
@@ -158,7 +252,28 @@ function rpmUpgrade(attribute: string, text: string, parts: Partial<Rpm> = {}): 
   };
 }
 
+/** The package of another, whose CRI-O drop-in names the second configuration in place of the first. */
+function rpmOfCrio(attribute: string): ReturnType<Row[1]> {
+  const path = dropInOfCrio;
+  const files = { [program]: '', [path]: crio(second) };
+  const rpm: Rpm = { name: 'kata-runtime', version: '3.5.0', files, attributes: { [path]: attribute } };
+  return {
+    root: handlerNode('kata-runtime', path, crio(first)),
+    changes: [
+      {
+        name: rpm.name,
+        oldVersion: '3.4.0-1',
+        newVersion: '3.5.0-1',
+        action: 'unpack',
+        archive: makeRpm(rpms, rpm),
+      },
+    ],
+  };
+}
+
 const ofRpms: readonly Row[] = [
+  ["CRI-O's drop-in that is %config is replaced", () => rpmOfCrio('%config'), [upgraded, secondStays]],
+  ["CRI-O's drop-in that is %config(noreplace) stays", () => rpmOfCrio('%config(noreplace)'), [upgraded, firstStays]],
   ['a file that is no %config is replaced', () => rpmUpgrade('', `${oldText}# mine\n`), [comes, brings]],
   ['%config is replaced, and the changed one is saved', () => rpmUpgrade('%config', oldText), [comes, brings]],
   ['%config(noreplace) stays as it was changed', () => rpmUpgrade('%config(noreplace)', oldText), [comes, takesAway]],

@@ -70,6 +70,8 @@ test('runtime and image change together only where both come', () => {
   assert.is(changesBoth(state([runtime('/usr', 'go', true)], [coming])), true);
   assert.is(changesBoth(state([runtime('/usr', 'go')], [coming])), false);
   assert.is(changesBoth(state([runtime('/usr', 'go', true)], [image()])), false);
+  const named = { ...image(), isNamedAnew: true };
+  assert.is(changesBoth(state([runtime('/usr', 'go', true)], [named])), false, 'it was there before');
 });
 
 const measured = (parts: Partial<Measured>): Measured => ({
@@ -128,6 +130,7 @@ test('in a transaction a pair is judged when one of the two changes', () => {
   const state = stateOf([], [], { onlyChanges: true });
   assert.not(isJudged(state, usual.runtime('3.4.0'), usual.image('3.4.0')));
   assert.ok(isJudged(state, incomingRuntime('3.4.0'), usual.image('3.4.0')));
+  assert.ok(isJudged(state, usual.runtime('3.4.0'), { ...usual.image('3.4.0'), isNamedAnew: true }));
   assert.ok(isJudged(state, usual.runtime('3.4.0'), incomingImage('3.4.0')));
   assert.ok(isJudged(state, usual.runtime('3.4.0'), usual.image('3.4.0', removed)));
   assert.not(isJudged(state, incomingRuntime('3.4.0', undefined, atOpt), usual.image('3.4.0')));

@@ -69,6 +69,18 @@ const cases: readonly [
 ][] = [
   ['nothing changes', () => root([], program), [], false],
   ['something else changes', () => root(owning('/usr/bin/vim', 'vim'), program), [upgrade('vim')], false],
+  [
+    'it owns a drop-in of CRI-O',
+    () => root(owning('/etc/crio/crio.conf.d/50-acme'), program),
+    [upgrade('vendor')],
+    true,
+  ],
+  [
+    'it owns a drop-in of containerd',
+    () => root(owning('/etc/containerd/conf.d/x.toml'), program),
+    [upgrade('vendor')],
+    true,
+  ],
   ['its name contains kata', () => root([]), [upgrade('vim'), upgrade('my-kata-shim')], true],
   ['its name is listed', () => root([]), [upgrade('vm')], true, '[packages]\nruntime[] = vm\n'],
   ['so is that of one which goes', () => root([]), [remove('katacontainers-image-initrd')], true],
