@@ -107,6 +107,8 @@ declare module 'native' {
   export function nextCommit(buffer: ArrayBufferLike, from: number, to: number, start: number, end: number): number;
   /** A character for each byte. */
   export function latin1(buffer: ArrayBufferLike, from: number, to: number): string;
+  /** The descriptor of a file in memory, or -1. */
+  export function memoryFile(): number;
   export function widenPipe(descriptor: number, bytes: number): void;
   export function holding(paths: readonly string[], texts: readonly string[], limit: number): string[];
 }

@@ -35,6 +35,7 @@ const SIGCHLD = 17;
 const ENOENT = 2;
 const ENOTDIR = 20;
 const EINTR = 4;
+const EROFS = 30;
 const EEXIST = 17;
 
 /** One read of a pipe at the most, in bytes. */
@@ -188,14 +189,19 @@ class QuickJsTemporaryFile extends QuickJsFile implements TemporaryFile {
   }
 }
 
-/** Twice the same file, for all and for reading. Its name is taken away at once, before anything is in it. */
+/**
+ * Twice the same file, for all and for reading. Its name is taken away at once, before anything is in it. In a container that holds nothing
+ * but this program, or that nobody can write to, the file is in memory.
+ */
 function openUnnamed(): [descriptor: number, forReading: number] {
   let problem: Error | undefined;
+  let isRoomless = true;
   for (const directory of temporaryDirectories) {
     const path = `${directory}/kata-check-${randomName()}`;
     const descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600);
     if (descriptor < 0) {
       problem = new Io(`no temporary file in ${directory}: ${std.strerror(-descriptor)}`);
+      isRoomless &&= descriptor === -ENOENT || descriptor === -EROFS;
       continue;
     }
     const forReading = os.open(path, os.O_RDONLY);
@@ -203,8 +209,13 @@ function openUnnamed(): [descriptor: number, forReading: number] {
     if (forReading >= 0) return [descriptor, forReading];
     os.close(descriptor);
     problem = failure(-forReading, path);
+    isRoomless = false;
   }
-  throw problem ?? new Io('no place for a temporary file');
+  const inMemory = isRoomless ? native.memoryFile() : -1;
+  if (inMemory < 0) throw problem ?? new Io('no place for a temporary file');
+  const forReading = os.open(`/proc/self/fd/${inMemory}`, os.O_RDONLY);
+  // Without /proc there is no program either that would read it beside this one.
+  return [inMemory, forReading >= 0 ? forReading : os.dup(inMemory)];
 }
 
 /** Without /dev/urandom it can be guessed; even then a file that is there already is not taken. */
