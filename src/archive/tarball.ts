@@ -15,7 +15,7 @@ import { goVersion } from '../read/go-version.ts';
 import * as limits from '../read/limits.ts';
 import { Budget, Source } from '../read/source.ts';
 import { layersOf } from './container-image.ts';
-import type { Member, PackageFields } from './members.ts';
+import { type Member, type PackageFields, PieceReader } from './members.ts';
 import { informationLimit, isPacmanMetadata, pacmanFields, pacmanInformation } from './pacman.ts';
 import { tarMembers } from './tar.ts';
 
@@ -31,8 +31,6 @@ const versionLimit = 4096;
 /** The runtimes in Go, whose version can be read (go-version.ts). */
 const runtimeName = /^opt\/kata\/bin\/(?:kata-runtime|containerd-shim-kata[a-z0-9-]*-v2)$/;
 const forms: readonly CompressionName[] = ['gzip', 'zstd', 'xz'];
-/** An image, its layer, the tarball in that: no archive of Kata is nested deeper. */
-const depthLimit = 3;
 const readSize = 256 * 1024;
 
 /** Whether these first bytes are those of a tarball: a form of compression, or tar's own magic. */
@@ -77,7 +75,7 @@ export async function tarballFields(host: Host, path: string, deadline: number):
 async function versionIn(reading: Reading, member: Member, path: string): Promise<string> {
   if (member.path === versionFile) return (utf8(await member.content(versionLimit)) ?? '').trim();
   if (!runtimeName.test(member.path) || member.size > limits.agentBytes) return '';
-  const file = await keptAside(reading, member, `${path}, ${member.path}`);
+  const file = await keptAside(reading, member.pieces(), `${path}, ${member.path}`);
   try {
     return goVersion(new Source(file, new Budget(reading.host, reading.deadline))) ?? '';
   } catch (error) {
@@ -104,8 +102,7 @@ export async function* tarballMembers(
       continue;
     }
     if (member.path !== ownPrefix && !member.path.startsWith(`${ownPrefix}/`)) continue;
-    const target = member.type === 'hardlink' ? moved(member.target.replace(/^(\.?\/+)+/, ''), prefix) : member.target;
-    yield { ...member, path: moved(member.path, prefix), target };
+    yield { ...member, path: moved(member.path, prefix), target: movedTarget(member, prefix) };
   }
 }
 
@@ -126,6 +123,12 @@ function readingOf(host: Host, deadline: number): Reading {
   return { host, deadline, spent: { bytes: 0 }, seen: new Set() };
 }
 
+/** kata-deploy takes absolute links along (binary/src/artifacts/install.rs of 4.1.0, extract_tarball). */
+function movedTarget({ type, target }: Member, prefix: string): string {
+  if (type === 'hardlink') return moved(target.replace(/^(\.?\/+)+/, ''), prefix);
+  return type === 'symlink' && target.startsWith('/') ? `/${moved(target.slice(1), prefix)}` : target;
+}
+
 interface Reading {
   readonly host: Host;
   readonly deadline: number;
@@ -137,52 +140,62 @@ interface Reading {
 
 /** The members of a file that is a tar archive, compressed or not, or the image of a container. */
 async function* membersIn(reading: Reading, file: File, what: string): AsyncGenerator<Member> {
-  const layers = await layersOf(() => tarMembers(piecesOf(reading, file), what), what);
-  for await (const member of tarMembers(piecesOf(reading, file), what)) {
+  const layers = await layersOf(() => tarMembers(piecesOf(reading, file, what), what), what);
+  for await (const member of tarMembers(piecesOf(reading, file, what), what)) {
     if (layers === undefined) yield member;
-    else if (layers.has(member.path)) yield* nested(reading, member, `${what}, layer ${member.path}`, 1);
+    else if (layers.has(member.path)) yield* membersInLayer(reading, member, `${what}, layer ${member.path}`);
   }
 }
 
-/** The archive that is this member's content. */
-async function* nested(reading: Reading, archive: Member, what: string, depth: number): AsyncGenerator<Member> {
-  if (depth === depthLimit) throw new LimitExceeded(`${what}: more than ${depthLimit} archives in one another`);
-  const file = await keptAside(reading, archive, what);
+async function* membersInLayer(reading: Reading, layer: Member, what: string): AsyncGenerator<Member> {
+  for await (const member of membersInMember(reading, layer, what)) {
+    if (!member.path.startsWith(artifacts)) continue;
+    const inside = member.path.slice(artifacts.length);
+    // Older images hold the files themselves.
+    if (inside.startsWith(`${ownPrefix}/`)) yield { ...member, path: inside };
+    if (member.type !== 'file' || !/^tarballs\/[^/]+\.tar(?:\.[a-z0-9]+)?$/.test(inside)) continue;
+    if (reading.seen.has(inside)) throw new Unsupported(`${what}: ${inside} is in two layers of the image`);
+    reading.seen.add(inside);
+    yield* membersInMember(reading, member, `${what}, ${inside}`);
+  }
+}
+
+/** The members of the archive that is this member: of a plain one as it passes; a decompressor reads files, a temporary one. */
+async function* membersInMember(reading: Reading, archive: Member, what: string): AsyncGenerator<Member> {
+  const passing = new PieceReader(archive.pieces(), what);
+  const head = await passing.exactly(Math.min(archive.size, headSize));
+  if (isTar(head)) {
+    yield* tarMembers(again(head, passing), what);
+    return;
+  }
+  const file = await keptAside(reading, again(head, passing), what);
   try {
-    for await (const member of tarMembers(piecesOf(reading, file), what)) {
-      if (!member.path.startsWith(artifacts)) continue;
-      const inside = member.path.slice(artifacts.length);
-      // Older images hold the files themselves.
-      if (inside.startsWith(`${ownPrefix}/`)) yield { ...member, path: inside };
-      if (member.type !== 'file' || !/^tarballs\/[^/]+\.tar(?:\.[a-z0-9]+)?$/.test(inside)) continue;
-      if (reading.seen.has(inside)) throw new Unsupported(`${what}: ${inside} is in two layers of the image`);
-      reading.seen.add(inside);
-      yield* nestedTarball(reading, member, `${what}, ${inside}`);
-    }
+    yield* tarMembers(piecesOf(reading, file, what), what);
   } finally {
     file.close();
   }
 }
 
-async function* nestedTarball(reading: Reading, archive: Member, what: string): AsyncGenerator<Member> {
-  const file = await keptAside(reading, archive, what);
-  try {
-    yield* tarMembers(piecesOf(reading, file), what);
-  } finally {
-    file.close();
-  }
+/** What was read already, and the rest. */
+async function* again(head: Uint8Array, rest: PieceReader): AsyncGenerator<Uint8Array> {
+  yield head;
+  for (let piece = await rest.some(readSize); piece.length > 0; piece = await rest.some(readSize)) yield piece;
 }
 
-/** A decompressor reads files: a temporary one, without a name. */
-async function keptAside({ host, deadline, spent }: Reading, member: Member, what: string): Promise<File> {
+/** In a temporary file without a name. */
+async function keptAside(
+  { host, deadline, spent }: Reading,
+  pieces: AsyncIterable<Uint8Array>,
+  what: string,
+): Promise<File> {
   const file = host.temporaryFile(what);
   try {
-    for await (const piece of member.pieces()) {
+    for await (const piece of pieces) {
       spent.bytes += piece.length;
       if (spent.bytes > limits.packageNestedBytes) {
         throw new LimitExceeded(`${what}: archives of more than ${limits.packageNestedBytes} bytes in it`);
       }
-      if (host.now() > deadline) throw new LimitExceeded(`${what}: not read before the deadline`);
+      checkTime(host, deadline, what);
       file.write(piece);
     }
     return file;
@@ -193,7 +206,7 @@ async function keptAside({ host, deadline, spent }: Reading, member: Member, wha
 }
 
 /** The tar archive in a file, decompressed. */
-async function* piecesOf({ host, deadline }: Reading, file: File): AsyncGenerator<Uint8Array> {
+async function* piecesOf({ host, deadline }: Reading, file: File, what: string): AsyncGenerator<Uint8Array> {
   const head = file.read(0, Math.min(file.size, headSize));
   const compression = compressionIn(head);
   if (compression !== undefined) {
@@ -201,6 +214,14 @@ async function* piecesOf({ host, deadline }: Reading, file: File): AsyncGenerato
     yield* decompress(host, compression, source, 0, limits.payloadBytes);
     return;
   }
-  if (!isTar(head)) throw new Unsupported(`${file.path}: neither a tar archive nor one in gzip, zstd or xz`);
-  for (let at = 0; at < file.size; at += readSize) yield file.read(at, Math.min(readSize, file.size - at));
+  if (!isTar(head)) throw new Unsupported(`${what}: neither a tar archive nor one in gzip, zstd or xz`);
+  if (file.size > limits.payloadBytes) throw new LimitExceeded(`${what}: more than ${limits.payloadBytes} bytes`);
+  for (let at = 0; at < file.size; at += readSize) {
+    checkTime(host, deadline, what);
+    yield file.read(at, Math.min(readSize, file.size - at));
+  }
+}
+
+function checkTime(host: Host, deadline: number, what: string): void {
+  if (host.now() > deadline) throw new LimitExceeded(`${what}: not read before the deadline`);
 }

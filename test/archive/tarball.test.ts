@@ -86,19 +86,27 @@ for (const [name, version] of names) {
   });
 }
 
-test('where kata-deploy installs with a suffix: hard links go with their files, what is elsewhere is not brought', async () => {
+test('where kata-deploy installs with a suffix: hard and absolute links go with their files, what is elsewhere is not brought', async () => {
   const path = join(folder, 'suffix.tar');
   const entries: TarEntry[] = [
     { path: './opt/kata/a', content: 'x' },
     { path: './opt/kata/b', type: '1', target: './opt/kata/a' },
     { path: './opt/kata/c', type: '2', target: '../kata/a' },
+    { path: './opt/kata/d', type: '2', target: '/opt/kata/a' },
+    { path: './opt/kata/e', type: '2', target: '/opt/kata-2/a' },
     { path: './opt/kata-2/d', content: 'x' },
     { path: './etc/passwd', content: 'x' },
     { path: '../../opt/kata/e', content: 'x' },
   ];
   writeFileSync(path, tarOf(entries));
   const found = await places(path, '/opt/kata-dev');
-  assert.equal(found, ['/opt/kata-dev/a 1', '/opt/kata-dev/b opt/kata-dev/a', '/opt/kata-dev/c ../kata/a']);
+  assert.equal(found, [
+    '/opt/kata-dev/a 1',
+    '/opt/kata-dev/b opt/kata-dev/a',
+    '/opt/kata-dev/c ../kata/a',
+    '/opt/kata-dev/d /opt/kata-dev/a',
+    '/opt/kata-dev/e /opt/kata-2/a',
+  ]);
 });
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
