@@ -12,7 +12,9 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { type Laid, overlaidHost } from '../host/overlay.ts';
+import { filesIn } from '../locate/files.ts';
 import { installedDigests, installedManifest, type Manifest } from '../locate/manifest.ts';
+import { deployed } from '../locate/programs.ts';
 import { type Before, nodeBefore } from './before.ts';
 import type { Incoming } from './incoming.ts';
 import type { PackageChange } from './transaction.ts';
@@ -86,9 +88,30 @@ async function broughtBy(before: Before, coming: Incoming): Promise<Map<string, 
     (await attempt(() => installedDigests(host, request.root, coming.name, payloadDeadline))) ?? new Map();
   for (const [path, laid] of found) {
     const kind = coming.manifest.files.get(path)?.configuration ?? null;
-    if (kind === null || !isKept(rooted, path, kind, digests.get(path), laid)) brought.set(path, laid);
+    if (kind !== null && isKept(rooted, path, kind, digests.get(path), laid)) continue;
+    const { prefix } = coming.change;
+    if (prefix === undefined) brought.set(path, laid);
+    else for (const place of deployedAt(rooted, prefix, path)) brought.set(place, movedTo(prefix, laid));
   }
   return brought;
+}
+
+/**
+ * Where kata-deploy puts a configuration that comes: for each shim and each runtime of the user's own it makes a copy, and of the one that
+ * came a link to the shim's (since 3.32: binary/src/artifacts/install.rs, setup_runtime_directory and install_custom_runtime_configs).
+ */
+function deployedAt(rooted: Host, prefix: string, path: string): string[] {
+  const [, folder, file, shim] = /^(.+)\/(configuration-([^/]+)\.toml)$/.exec(path) ?? [];
+  if (folder === undefined) return [path];
+  const isThere = (place: string): boolean => rooted.status(place) !== undefined;
+  const ofShim = `${folder}/runtimes/${shim}/${file}`;
+  const custom = filesIn(rooted, `${prefix}/share/defaults/kata-containers/custom-runtimes`);
+  return [isThere(ofShim) ? ofShim : path, ...custom.map((handler) => `${handler}/${file}`).filter(isThere)];
+}
+
+/** kata-deploy changes the paths in it: by sed until 3.21, by a drop-in since. */
+function movedTo(prefix: string, laid: Laid): Laid {
+  return laid !== null && 'text' in laid ? { text: laid.text.replaceAll(`${deployed}/`, `${prefix}/`) } : laid;
 }
 
 /** `packaged`: the digest of the file in the installed package; undefined where it has no such file. */
