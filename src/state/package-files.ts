@@ -3,9 +3,11 @@
  */
 
 import { openPackage } from '../archive/package.ts';
+import { Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { filesIn } from '../locate/files.ts';
-import { deployed } from '../locate/programs.ts';
+import { locateInstallation } from '../locate/installation.ts';
+import { deployed, programsBelow } from '../locate/programs.ts';
 import type { PackageChange, Transaction } from './transaction.ts';
 
 /** What the user says of the packages. */
@@ -17,29 +19,55 @@ export interface PackagesByHand {
 
 /**
  * `rooted`: the host below `root`, where they would be installed. Throws NotFound, Corrupt, Unsupported, LimitExceeded, Io: of a file that
- * cannot be read.
+ * cannot be read; Usage: where tarballs would be installed is not known.
  */
 export async function packageFiles(
   host: Host,
   rooted: Host,
   root: string,
-  { paths, prefix = prefixOf(rooted) }: PackagesByHand,
+  { paths, prefix }: PackagesByHand,
   deadline: number,
 ): Promise<Transaction> {
   const changes: PackageChange[] = [];
+  /** Of the tarballs that say their version without a doubt. */
+  const releases = new Map<string, string>();
+  let place: Pick<PackageChange, 'prefix'> | undefined;
   for (const archive of paths) {
     const file = openPackage(host, archive, deadline);
-    const fields = await file.fields();
+    const declared = await file.fields();
+    const { name, version, versionDoubt } = declared;
     // What is installed of it, the database says; the same version again is judged, too.
-    const versions = { oldVersion: null, newVersion: fields.version === '' ? null : fields.version };
-    const place = file.format === 'tarball' ? { prefix } : {};
-    changes.push({ name: fields.name, ...versions, action: 'unpack', archive, declared: fields, ...place });
+    const versions = { oldVersion: null, newVersion: version === '' ? null : version };
+    const change: PackageChange = { name, ...versions, action: 'unpack', archive, declared };
+    if (file.format !== 'tarball') {
+      changes.push(change);
+      continue;
+    }
+    place ??= { prefix: prefix ?? prefixOf(rooted) };
+    changes.push({ ...change, ...place });
+    if (version !== '' && versionDoubt === undefined) releases.set(version, name);
   }
-  return { manager: 'the installation', root, changes, mode: null, allow: [] };
+  const [release, ...others] = releases;
+  const known = release === undefined || others.length > 0 ? changes : changes.map((one) => ofRelease(one, release));
+  return { manager: 'the installation', root, changes: known, mode: null, allow: [] };
 }
 
-/** The one that is there, where kata-deploy has installed with a suffix and nothing without one. */
+/** kata-deploy installs component tarballs of one release together, and few of them say which: the others are of the same. */
+function ofRelease(change: PackageChange, [newVersion, versionBy]: readonly [string, string]): PackageChange {
+  return change.prefix === undefined || change.newVersion !== null ? change : { ...change, newVersion, versionBy };
+}
+
+/** kata-deploy installs below INSTALLATION_PREFIX/opt/kata-MULTI_INSTALL_SUFFIX, of which either may be missing. */
+const deployedBelow = /\/opt\/kata(?:-[^/]+)?$/;
+
+/** Where kata-deploy has installed before; /opt/kata where it has done so there too, or nowhere. Throws Usage where it is not one place. */
 function prefixOf(rooted: Host): string {
-  const [first = deployed, ...more] = filesIn(rooted, '/opt').filter((path) => /^\/opt\/kata(?:-[^/]+)?$/.test(path));
-  return more.length === 0 ? first : deployed;
+  const named = locateInstallation(rooted).programs.map((program) => program.prefix);
+  const others = filesIn(rooted, '/opt').filter((path) =>
+    programsBelow(path).some((program) => rooted.status(program.path) !== undefined),
+  );
+  const places = [...new Set([...named, ...others])].filter((path) => deployedBelow.test(path));
+  const [first = deployed, ...more] = places.includes(deployed) ? [deployed] : places;
+  if (more.length === 0) return first;
+  throw new Usage(`runtimes are below ${[first, ...more].join(' and ')}: --prefix says where the tarball is installed`);
 }

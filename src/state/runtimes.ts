@@ -94,7 +94,7 @@ function incomingRuntimes(before: Before, found: Incoming, description: Descript
     isIncoming: true,
     source: change.archive ?? name,
     ...place,
-    versionSource: versionText === null ? null : `package ${name}`,
+    versionSource: versionText === null ? null : `package ${change.versionBy ?? name}`,
     versionDoubt: found.versionDoubt,
     description,
     replaces: change.oldVersion ?? installed?.version ?? null,

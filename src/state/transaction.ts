@@ -10,6 +10,8 @@ export interface PackageChange {
   readonly oldVersion: string | null;
   /** After; null when it is removed, or when only the archive says. */
   readonly newVersion: string | null;
+  /** Which other package of the transaction says the version after; absent where this one does. */
+  readonly versionBy?: string;
   readonly action: 'unpack' | 'configure' | 'remove';
   /** The file of the package that comes in; null when the manager does not say where it is, or has not fetched it yet. */
   readonly archive: string | null;
