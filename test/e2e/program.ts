@@ -1,6 +1,7 @@
 /** The program in both its forms, as a user runs it. */
 
 import { spawnSync } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const dist = join(import.meta.dirname, '../../dist');
@@ -70,6 +71,18 @@ export function inOwnRun(argv: readonly string[], prepare = ':'): string[] {
   if (process.geteuid?.() !== 0) return [...argv];
   const script = `mount -t tmpfs -o mode=755 tmpfs /run && ${prepare} && exec "$@"`;
   return ['unshare', '--mount', 'sh', '-c', script, 'sh', ...argv];
+}
+
+export const staticProgram = join(dist, 'kata-check-static');
+
+/** The static program in a chroot that holds nothing but it and what is in the folder; as root. */
+export function inNothing(folder: string, ...args: string[]): Outcome {
+  copyFileSync(staticProgram, join(folder, 'kata-check'));
+  const { status, stdout, stderr } = spawnSync('chroot', [folder, '/kata-check', ...args], {
+    encoding: 'utf8',
+    env: { PATH: '/usr/sbin:/usr/bin' },
+  });
+  return { status, stdout: stdout.replace(clock, '$1TIME'), stderr };
 }
 
 export const sampleNode = join(import.meta.dirname, '../fixtures/founding-case/node');

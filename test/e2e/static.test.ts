@@ -1,32 +1,21 @@
 /** The static program gives the native one's answers in a folder that holds nothing but it and what it reads. */
 
-import { spawnSync } from 'node:child_process';
-import { copyFileSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
 import { guestTree, makeExt, run, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
-import { forms, kataCheck } from './program.ts';
+import { forms, inNothing, kataCheck, staticProgram } from './program.ts';
 
 const test = suite('static program');
-const program = join(import.meta.dirname, '../../dist/kata-check-static');
 const native = forms.find(({ name }) => name === 'native');
-const needs = ['root', program, ...(native?.needs ?? [])];
+const needs = ['root', staticProgram, ...(native?.needs ?? [])];
 
 /** Packed by `sh -c`, from the guest's tree. */
 function initrd(to: string, pack: string): void {
   const tree = writeTree(temporaryFolder(), guestTree('3.12.0'));
   run('/bin/sh', '-c', `cd '${tree}' && find . | cpio -o -H newc --quiet | ${pack} > '${to}'`);
-}
-
-function inNothing(folder: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  copyFileSync(program, join(folder, 'kata-check'));
-  const { status, stdout, stderr } = spawnSync('chroot', [folder, '/kata-check', ...args], {
-    encoding: 'utf8',
-    env: { PATH: '/usr/sbin:/usr/bin' },
-  });
-  return { status, stdout, stderr };
 }
 
 for (const [what, make, tools] of [
