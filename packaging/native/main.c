@@ -4,6 +4,7 @@
  * `importModule(NAME)` is what the bundle has instead of `import()`, for which QuickJS would want debug information.
  */
 
+#include <fcntl.h>
 #include <string.h>
 #include "memory.h"
 #include "modules.h"
@@ -58,7 +59,14 @@ static JSContext *make_context(JSRuntime *runtime) {
   return context;
 }
 
+/* A file that is opened later must not become standard output by accident, and a wait for a closed descriptor would not end. */
+static void open_closed_descriptors(void) {
+  for (int descriptor = 0; descriptor <= 2; descriptor++)
+    if (fcntl(descriptor, F_GETFD) == -1) open("/dev/null", O_RDWR);
+}
+
 int main(int count, char **arguments) {
+  open_closed_descriptors();
   JSRuntime *runtime = JS_NewRuntime2(&memory_functions, NULL);
   if (runtime == NULL) return 1;
   JS_SetGCThreshold(runtime, first_collection);

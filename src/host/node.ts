@@ -28,6 +28,7 @@ import { Socket } from 'node:net';
 import { constants as system } from 'node:os';
 import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
+import { getSystemErrorMap } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
 import { Io, LimitExceeded, NotFound } from '../errors.ts';
@@ -56,7 +57,12 @@ const retryPause = 5;
 function failure(error: unknown, path: string): Error {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT' || code === 'ENOTDIR') return new NotFound(`${path}: no such file or directory`);
-  return new Io(`${path}: ${code ?? (error as Error).message}`);
+  return new Io(`${path}: ${inWords(error)}`);
+}
+
+function inWords(error: unknown): string {
+  const { errno = 0, code, message } = error as NodeJS.ErrnoException;
+  return getSystemErrorMap().get(errno)?.[1] ?? code ?? message;
 }
 
 function attempt<T>(path: string, action: () => T): T {
@@ -170,7 +176,7 @@ function openUnnamed(): number {
       unlinkSync(path);
       return descriptor;
     } catch (error) {
-      problem = new Io(`no temporary file in ${directory}: ${(error as NodeJS.ErrnoException).code}`);
+      problem = new Io(`no temporary file in ${directory}: ${inWords(error)}`);
     }
   }
   throw problem ?? new Io('no place for a temporary file');
@@ -303,8 +309,7 @@ function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { mode: 0o755 });
   } catch (error) {
-    const problem = failure(error, path);
-    if (!problem.message.endsWith('EEXIST')) throw problem;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw failure(error, path);
   }
 }
 

@@ -52,7 +52,12 @@ const stderrLimit = 4096;
 
 function failure(errno: number, path: string): Error {
   if (errno === ENOENT || errno === ENOTDIR) return new NotFound(`${path}: no such file or directory`);
-  return new Io(`${path}: ${std.strerror(errno)}`);
+  return new Io(`${path}: ${inWords(errno)}`);
+}
+
+/** With a small letter, as Node.js has it. */
+function inWords(errno: number): string {
+  return std.strerror(errno).replace(/^./, (letter) => letter.toLowerCase());
 }
 
 /** A character for each byte. */
@@ -200,7 +205,7 @@ function openUnnamed(): [descriptor: number, forReading: number] {
     const path = `${directory}/kata-check-${randomName()}`;
     const descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600);
     if (descriptor < 0) {
-      problem = new Io(`no temporary file in ${directory}: ${std.strerror(-descriptor)}`);
+      problem = new Io(`no temporary file in ${directory}: ${inWords(-descriptor)}`);
       isRoomless &&= descriptor === -ENOENT || descriptor === -EROFS;
       continue;
     }
@@ -263,6 +268,12 @@ class Reader {
     return new Promise((resolve, reject) => {
       if (this.#isLate) {
         reject(this.#late());
+        return;
+      }
+      // A wait for a descriptor that is not open would only end at the deadline; to read no byte of it is an error at once.
+      const first = this.#reads === 0 ? os.read(this.#descriptor, this.#buffer.buffer, 0, 0) : 0;
+      if (first < 0) {
+        reject(failure(-first, this.#name));
         return;
       }
       this.#reject = reject;

@@ -172,7 +172,8 @@ for (const form of forms) {
       assert.is(hook('').status, 0, 'version 1 of the protocol for removals');
       assert.is(hook('VERSION 3\nKey=value\n\ngarbage\n').status, 1);
       assert.is(hook('VERSION 9\n\n').status, 1);
-      assert.is(hook('', '77').status, 1, 'a descriptor that is not open');
+      const closed = { status: 1, stdout: '', stderr: 'kata-check: descriptor 77: bad file descriptor\n' };
+      assert.equal(hook('', '77'), closed, 'at once, not at the deadline');
       assert.is(hook('', 'x').status, 2);
     },
     form,
