@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
 import { temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
-import { type Form, forms, kataCheck, sampleNode } from './program.ts';
+import { type Form, forms, kataCheck, type Outcome, sampleNode } from './program.ts';
 
 const test = suite('command line');
 
@@ -74,16 +74,21 @@ const wrong: readonly [rule: string, args: readonly string[], message: RegExp][]
   ['control characters in an argument are not printed', ['--\u001b[31mred'], /unknown option --\\u001b\[31mred\n/],
 ];
 
+/** What the form that ran first said: the other one says the same, to the byte. */
+const said = new Map<string, Outcome>();
+
 for (const form of forms) {
   for (const [rule, args, message] of wrong) {
     test(
       `${form.name}: ${rule}: status 2, usage on standard error`,
       () => {
-        const { status, stdout, stderr } = kataCheck(form, args);
-        assert.match(stderr, message);
-        assert.match(stderr, /\nusage: kata-check/);
-        assert.is(stdout, '');
-        assert.is(status, 2);
+        const outcome = kataCheck(form, args);
+        assert.match(outcome.stderr, message);
+        assert.match(outcome.stderr, /\nusage: kata-check/);
+        assert.is(outcome.stdout, '');
+        assert.is(outcome.status, 2);
+        assert.equal(outcome, said.get(rule) ?? outcome);
+        said.set(rule, outcome);
       },
       form,
     );
@@ -176,7 +181,6 @@ test(
     const [node, native] = forms;
     assert.ok(node !== undefined && native !== undefined);
     const all = [
-      ...wrong.map(([, args]) => args),
       ['--help'],
       ['image', '--help'],
       ['--version'],

@@ -220,7 +220,7 @@ for (const form of forms) {
       assert.match(said, /did not end before the deadline/);
       assert.is(status, 1);
     },
-    { needs: form.needs, timeout: 60 },
+    { needs: form.needs, timeout: 60, isLong: true },
   );
 
   test(

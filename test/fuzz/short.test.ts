@@ -16,14 +16,14 @@ const host = createNodeHost();
 
 /** A few seconds each; the compressed forms start programs for each image. */
 const counts = {
-  ext4: 400,
-  xfs: 250,
-  erofs: 400,
-  cpio: 500,
-  stream: 400,
-  disk: 500,
-  initrd: 30,
-  program: 1000,
+  ext4: 150,
+  xfs: 100,
+  erofs: 100,
+  cpio: 200,
+  stream: 150,
+  disk: 150,
+  initrd: 15,
+  program: 500,
 } as const;
 
 for (const reader of readers) {

@@ -422,7 +422,7 @@ test('stream: more output than asked for', async () => {
   assert.ok(total <= 100_000);
 });
 
-test('an interrupt ends the programs that run, and us', () => {
+test('an interrupt ends the programs that run, and us', async () => {
   const pidFile = at('pid-interrupt');
   const program = at('interrupted.mjs');
   writeFileSync(
@@ -436,10 +436,10 @@ await host.run(['sh', '-c', script], { deadline: host.now() + 60000, outputLimit
     timeout: 60_000,
   });
   assert.is(status, 130);
-  assert.not.ok(isAlive(Number(readFileSync(pidFile, 'utf8'))));
+  assert.ok(await ends(Number(readFileSync(pidFile, 'utf8'))));
 });
 
-test('the last deadline ends us, and the program that is waited for', () => {
+test('the last deadline ends us, and the program that is waited for', async () => {
   const pidFile = at('pid-end');
   const program = at('ended.mjs');
   writeFileSync(
@@ -455,7 +455,7 @@ for await (const pid of output) host.endAt(host.now() + 100, 42);`,
     timeout: 60_000,
   });
   assert.is(status, 42);
-  assert.not.ok(isAlive(Number(readFileSync(pidFile, 'utf8'))));
+  assert.ok(await ends(Number(readFileSync(pidFile, 'utf8'))));
 });
 
 test('the last deadline does not keep a program that is done', () => {

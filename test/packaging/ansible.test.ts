@@ -118,7 +118,7 @@ function upgrade(names: Readonly<Record<string, readonly string[]>>, command: un
 const dpkg = "{{ ['dpkg', '--root', kata_check_root, '-i'] + kata_packages }}";
 const both = ['kata-runtime', 'kata-containers-image'];
 const old = ['1.0.0', '1.0.0'];
-const rights = { needs: [...needs, 'root', 'dpkg'] };
+const rights = { needs: [...needs, 'root', 'dpkg'], isLong: true };
 
 test(
   'upgrade.yml: node by node; the first that is blocked is not drained, and no other is begun',
