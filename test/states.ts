@@ -213,7 +213,7 @@ export type JudgeRow = readonly [
   images: readonly Image[],
   /** As `told` has them. */
   findings: readonly string[],
-  parts?: { readonly policy?: Partial<Policy>; readonly onlyChanges?: boolean },
+  parts?: { readonly policy?: Partial<Policy>; readonly onlyChanges?: boolean; readonly isByHand?: boolean },
 ];
 
 /** `code severity path` of each, without the usual path. */

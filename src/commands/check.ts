@@ -75,8 +75,8 @@ interface Doubted {
   readonly isInDoubt: boolean;
 }
 
-/** Of what cannot be judged. */
-const doubts: ReadonlySet<string> = new Set(['KC201', 'KC202', 'KC203', 'KC204', 'KC205']);
+/** Of what cannot be judged, or not be relied on. */
+const doubts: ReadonlySet<string> = new Set(['KC105', 'KC201', 'KC202', 'KC203', 'KC204', 'KC205']);
 
 /** Whether something that was named by hand cannot be judged: who asks for it must not take that for a go-ahead. */
 function isInDoubt({ findings, state, warnings }: Report, request: Request, config: Loaded['config']): boolean {

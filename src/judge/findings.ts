@@ -60,6 +60,18 @@ export const findingKinds = [
       '/etc/kata-check.conf.',
   },
   {
+    code: 'KC105',
+    severity: 'block',
+    title: 'two places name different versions of the agent in one guest image',
+    meaning:
+      'The file osbuilder.yaml in the image and the binary of the agent name different versions, or a package states another version than ' +
+      'the image in it holds. One of the two is wrong, and what kata-check judges by it may be wrong, too. A package that you name on the ' +
+      'command line is blocked. For an image that is installed, and in a hook, this finding is a warning only.',
+    remedy:
+      'Build the image again, so that osbuilder.yaml is of the agent in it. In a package correct Kata-Agent-Version, or in an rpm ' +
+      '`Provides: kata-agent = VERSION`. `kata-check image --deep PATH` shows both versions.',
+  },
+  {
     code: 'KC106',
     severity: 'block',
     title: 'the root hash in the configuration is not that of the guest image',

@@ -182,8 +182,8 @@ export interface AgentFacts {
   readonly kind: 'guest' | 'extension';
   /** Why no version is known, in words; null when one is. */
   readonly unknown: string | null;
-  /** With `deep`: the version in the binary when it is another than the summary's. */
-  readonly contradiction: Version | null;
+  /** The agent as its binary has it, when that was read and names another version than the summary. */
+  readonly contradiction: Agent | null;
   /** With `deep`: why the binary's version is not known, in words; null when it is. */
   readonly unchecked: string | null;
 }
@@ -221,8 +221,8 @@ export async function findAgent(
   const deep = options.deep === true;
   const known: AgentFacts = { agent: fromSummary, kind: 'guest', unknown: null, contradiction: null, unchecked: null };
   if (fromSummary !== null && !deep) {
-    if (options.observe !== undefined) await observeBinary(filesystem, budget, options, content);
-    return known;
+    const agent = options.observe === undefined ? null : await observedAgent(filesystem, budget, options, content);
+    return { ...known, contradiction: contradictionTo(fromSummary, agent) };
   }
 
   const reasons: string[] = [];
@@ -232,10 +232,9 @@ export async function findAgent(
 
   const binary = await readBinaries(filesystem, budget, options, content);
   if (fromSummary !== null) {
-    const order = binary.agent?.version.order;
     return {
       ...known,
-      contradiction: order === undefined || order === version?.order ? null : (binary.agent?.version ?? null),
+      contradiction: contradictionTo(fromSummary, binary.agent),
       unchecked: binary.agent === null ? binary.reasons.join('; ') || 'there is no agent in the image' : null,
     };
   }
@@ -248,12 +247,18 @@ export async function findAgent(
   };
 }
 
-/** For the observer alone: the image is known without it, so that a binary that cannot be read, or not in time, is none. */
-async function observeBinary(...parameters: Parameters<typeof readBinaries>): Promise<void> {
+/** `other`, where it is of another version. */
+export function contradictionTo({ version }: Pick<Agent, 'version'>, other: Agent | null): Agent | null {
+  return other === null || other.version.order === version.order ? null : other;
+}
+
+/** For the observer: the image is known without it, so that a binary that cannot be read, or not in time, is none. */
+async function observedAgent(...parameters: Parameters<typeof readBinaries>): Promise<Agent | null> {
   try {
-    await readBinaries(...parameters);
+    return (await readBinaries(...parameters)).agent;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
+    return null;
   }
 }
 

@@ -5,7 +5,6 @@
 import { Problem, type ProblemKind, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
-import type { Version } from '../version.ts';
 import { type Agent, type AgentOptions, findAgent, summaryPath } from './agent.ts';
 import { isInitrd, openInitrd } from './cpio.ts';
 import type { CompressionName } from './decompress.ts';
@@ -34,8 +33,8 @@ export interface ImageFacts {
   readonly kind: 'guest' | 'extension';
   /** Why the agent's version is not known though the image could be read; else null. */
   readonly unknown: string | null;
-  /** The version in the agent's binary when the summary names another. */
-  readonly contradiction: Version | null;
+  /** The agent as its binary has it, when that was read and names another version than the summary. */
+  readonly contradiction: Agent | null;
   /** Why the version in the agent's binary, which was asked for, is not known though the summary names one; else null. */
   readonly unchecked: string | null;
   readonly notes: readonly string[];

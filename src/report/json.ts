@@ -4,8 +4,9 @@
 
 import type { Report } from '../check.ts';
 import { waiting } from '../judge/remedy.ts';
+import type { Agent } from '../read/agent.ts';
 import type { ImageFacts } from '../read/image.ts';
-import { type Image, noSource, type Requirement, type Runtime, type State } from '../state/node.ts';
+import { contradictionOf, type Image, noSource, type Requirement, type Runtime, type State } from '../state/node.ts';
 import { type Circumstances, programVersion } from './circumstances.ts';
 import { printable, printableJson } from './printable.ts';
 import { overrideFor } from './text.ts';
@@ -16,17 +17,25 @@ export function document(value: unknown): string {
   return `${printableJson(JSON.stringify(value, null, 2))}\n`;
 }
 
-function imageObject(image: ImageFacts, usedBy: readonly string[], incoming: Image['incoming'] = null) {
-  const { agent, problem } = image;
-  const stated = incoming?.version;
-  const fromPackage =
-    stated === undefined
-      ? null
-      : { version: stated.text, commit: stated.commit, source: 'package', path: incoming?.package ?? null };
-  const fromImage =
-    agent === null
-      ? null
-      : { version: agent.version.text, commit: agent.version.commit, source: agent.source, path: agent.path };
+function agentObject(agent: Agent | null) {
+  if (agent === null) return null;
+  const { version, source, path } = agent;
+  return { version: version.text, commit: version.commit, source, path };
+}
+
+/** What a package states, else what was read in the image. */
+function agentOf({ facts, incoming }: Image): Agent | null {
+  if (incoming === null || (incoming.isRead && incoming.versionText === null)) return facts.agent;
+  const { version } = incoming;
+  return version === undefined ? null : { version, source: 'package', path: incoming.package };
+}
+
+function imageObject(
+  image: ImageFacts,
+  { agent, contradiction }: Pick<ImageFacts, 'agent' | 'contradiction'>,
+  usedBy: readonly string[],
+) {
+  const { problem } = image;
   return {
     path: image.path,
     resolvedPath: image.resolvedPath,
@@ -38,15 +47,22 @@ function imageObject(image: ImageFacts, usedBy: readonly string[], incoming: Ima
     offset: image.offset,
     filesystem: image.filesystem,
     compression: image.compression,
-    agent: incoming === null || incoming.isRead ? fromImage : fromPackage,
+    agent: agentObject(agent),
+    contradiction: agentObject(contradiction),
+    unchecked: image.unchecked === null ? null : printable(image.unchecked, 1000),
     kind: image.kind,
     problem: problem === null ? null : { kind: problem.kind, message: printable(problem.message, 1000) },
     usedBy,
   };
 }
 
+function imageAfter(image: Image) {
+  const users = new Set(image.usedBy.map(({ path }) => path));
+  return imageObject(image.facts, { agent: agentOf(image), contradiction: contradictionOf(image) }, [...users]);
+}
+
 export function imagesJson(images: readonly ImageFacts[]): string {
-  return document({ schema, images: images.map((image) => imageObject(image, [])) });
+  return document({ schema, images: images.map((image) => imageObject(image, image, [])) });
 }
 
 /** As it is compared, else as it is written. */
@@ -117,9 +133,7 @@ export function reportDocument(report: Report, exitCode: number, { host, root, t
     },
     runtimes: state.runtimes.filter(({ source }) => source !== noSource).map(runtimeObject),
     requirement: requirementObject(requirement),
-    images: state.images.map((image) =>
-      imageObject(image.facts, [...new Set(image.usedBy.map(({ path }) => path))], image.incoming),
-    ),
+    images: state.images.map(imageAfter),
     configurations: state.configurations.map(
       ({ path, resolvedPath, readers, namedBy, dropIns, images, isRemote, maskedBy }) => ({
         path,

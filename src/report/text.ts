@@ -187,7 +187,7 @@ export function imageText(image: ImageFacts): string {
   if (agent !== null && agent.version.commit !== null) facts.push(['commit', agent.version.commit]);
   if (image.unchecked !== null) facts.push(['unchecked', image.unchecked]);
   if (image.contradiction !== null)
-    facts.push(['contradicts', `the agent's binary says ${image.contradiction.text}  [KC105]`]);
+    facts.push(['contradicts', `the agent's binary says ${image.contradiction.version.text}  [KC105]`]);
   for (const note of image.notes) facts.push(['note', note]);
   return [printable(image.path), ...facts.flatMap(([label, text]) => rows(label, [printable(text)])), ''].join('\n');
 }

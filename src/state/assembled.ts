@@ -57,6 +57,7 @@ async function ofPackages(now: Before, steps: readonly PackageChange[], incoming
     manager: request.transaction?.manager ?? null,
     commandLine: request.commandLine?.() ?? null,
     onlyChanges: request.transaction !== null,
+    isByHand: request.transaction?.isByHand === true,
     changing: request.transaction === null ? null : changing(before, steps, incoming),
     // Another root is another node, or none: what runs here is not its.
     sandboxes: request.root === '' ? runningSandboxes(host) : null,

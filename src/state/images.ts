@@ -130,7 +130,7 @@ async function isTakenAway(
   }
 }
 
-/** The images of the packages that do not state their agent. */
+/** The images of the packages that do not state their agent; by hand those of the others too, to compare the two. */
 async function readIncoming(
   before: Before,
   incoming: readonly Incoming[],
@@ -139,7 +139,9 @@ async function readIncoming(
   const found = new Map<string, IncomingImage>();
   for (const comes of incoming) {
     const wanted = before.images.filter(({ path, kind }) => kind === 'guest' && bringers.get(path) === comes);
-    if (comes.payload === null || wanted.length === 0 || (comes.declared?.agentVersion ?? null) !== null) continue;
+    const isStated = (comes.declared?.agentVersion ?? null) !== null;
+    if (comes.payload === null || wanted.length === 0) continue;
+    if (isStated && before.request.transaction?.isByHand !== true) continue;
     for (const [path, image] of await comes.payload.images(wanted)) found.set(path, image);
     comes.payload.close();
   }

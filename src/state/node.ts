@@ -9,6 +9,7 @@ import type { Unread } from '../locate/toml.ts';
 import type { Description } from '../protocol/descriptors.ts';
 import type { Known } from '../protocol/reach.ts';
 import type { Language, Settings } from '../protocol/settings.ts';
+import { type Agent, contradictionTo } from '../read/agent.ts';
 import type { ImageFacts } from '../read/image.ts';
 import type { Version, VersionRange } from '../version.ts';
 
@@ -128,6 +129,8 @@ export interface State {
   readonly commandLine: readonly string[] | null;
   /** Judge only what the transaction changes: an old mismatch between two things that both stay is no reason to stop it. */
   readonly onlyChanges: boolean;
+  /** The packages that come are named by the user, and not by a package manager. */
+  readonly isByHand?: boolean;
   /** The packages of the transaction: those of Kata by their names, and how many others wait when it is stopped; null by hand. */
   readonly changing: { readonly kata: readonly string[]; readonly others: number } | null;
   /** What runs now; null where that cannot be told, as below another root. */
@@ -209,6 +212,14 @@ export function isNew({ incoming, rebuiltBy, isNamedAnew = false }: Image): bool
 /** A runtime or an image comes in. */
 export function isChanged({ runtimes, images }: State): boolean {
   return runtimes.some(({ isIncoming }) => isIncoming) || images.some(isNew);
+}
+
+/** Another agent than the one that counts, by who names it: the binary beside the summary, or the image beside what its package states. */
+export function contradictionOf({ facts, incoming }: Image): Agent | null {
+  if (incoming === null || (incoming.isRead && incoming.versionText === null)) return facts.contradiction;
+  const { isRead, version } = incoming;
+  if (!isRead || version === undefined) return null;
+  return contradictionTo({ version }, facts.agent) ?? contradictionTo({ version }, facts.contradiction);
 }
 
 /** What can be said of an image's agent. */

@@ -49,7 +49,7 @@ export async function packageFiles(
   }
   const [release, ...others] = releases;
   const known = release === undefined || others.length > 0 ? changes : changes.map((one) => ofRelease(one, release));
-  return { manager: 'the installation', root, changes: known, mode: null, allow: [] };
+  return { manager: 'the installation', root, changes: known, mode: null, allow: [], isByHand: true };
 }
 
 /** kata-deploy installs component tarballs of one release together, and few of them say which: the others are of the same. */

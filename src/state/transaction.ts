@@ -30,6 +30,8 @@ export interface Transaction {
   /** What the user gave on the manager's own command line, for this run only. */
   readonly mode: string | null;
   readonly allow: readonly string[];
+  /** The user names the packages, and waits for the answer. */
+  readonly isByHand?: boolean;
   /** What of the manager's input was not understood, each with its place; it is told where Kata is concerned. */
   readonly mistakes?: readonly string[];
   /**

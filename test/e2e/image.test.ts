@@ -82,6 +82,8 @@ for (const form of forms) {
             source: 'osbuilder.yaml',
             path: '/var/lib/osbuilder/osbuilder.yaml',
           },
+          contradiction: null,
+          unchecked: null,
           kind: 'guest',
           problem: null,
           usedBy: [],
@@ -118,6 +120,42 @@ for (const form of forms) {
       form,
     );
   }
+
+  test(
+    `${form.name}: an agent of another version than osbuilder.yaml names is told by image --deep, and a warning by a check`,
+    () => {
+      const image = place('lie.img', (path) =>
+        makeExt(
+          path,
+          writeTree(join(folder, 'lie'), {
+            ...guestTree('1.1.0'),
+            'usr/bin/kata-agent': `x 1.0.0-${'a'.repeat(40)} x`,
+          }),
+          '8M',
+        ),
+      );
+      const deep = kataCheck(form, ['image', '--deep', image]);
+      assert.match(deep.stdout, /agent {7}1\.1\.0.*contradicts the agent's binary says 1\.0\.0 {2}\[KC105\]/s);
+      const [found] = JSON.parse(kataCheck(form, ['image', '--deep', '--json', image]).stdout).images;
+      assert.equal(found.contradiction, {
+        version: '1.0.0',
+        commit: 'a'.repeat(40),
+        source: 'agent-binary',
+        path: '/usr/bin/kata-agent',
+      });
+      const checked = kataCheck(form, ['--image', image, '--to', '1.1.0', '--json']);
+      const { findings, verdict } = JSON.parse(checked.stdout);
+      assert.equal(
+        [verdict, findings.map(({ code }: { code: string }) => code), checked.status],
+        ['warn', ['KC105'], 11],
+      );
+      assert.is(kataCheck(form, ['--image', image, '--to', '1.1.0', '--allow', 'KC105']).status, 0);
+      const explained = kataCheck(form, ['explain', 'KC105']);
+      assert.is(explained.status, 0);
+      assert.match(explained.stdout, /^KC105 {2}.*kata-check image --deep/s);
+    },
+    { needs: [...form.needs, 'mkfs.ext4'] },
+  );
 
   test(
     `${form.name}: terminal escapes and a megabyte of version leave the report clean and short`,

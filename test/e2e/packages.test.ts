@@ -214,6 +214,45 @@ for (const form of forms) {
     );
   }
 
+  const lies: readonly [rule: string, needs: readonly string[], make: () => string][] = [
+    [
+      'deb',
+      debNeeds,
+      () => makeDeb(folder, { name, version: '1.0.0-5', fields: fieldOf('1.0.0'), files: { [path]: guest('1.0.1') } }),
+    ],
+    [
+      'rpm',
+      rpmNeeds,
+      () =>
+        makeRpm(folder, {
+          name,
+          version: '1.0.0',
+          provides: ['kata-agent = 1.0.0'],
+          files: { [path]: guest('1.0.1') },
+        }),
+    ],
+  ];
+  for (const [rule, needs, make] of lies) {
+    test(
+      `${form.name}: ${rule}: one that states an agent and holds another is blocked by hand, with a runtime and without`,
+      () => {
+        const made = make();
+        const { status, codes, agent } = judged(form, made);
+        assert.equal([status, codes, agent], [10, ['KC105'], '1.0.0 by package']);
+        const alone = kataCheck(form, ['--root', temporaryFolder(), '--json', made]);
+        const { findings, images } = JSON.parse(alone.stdout);
+        assert.equal(
+          [alone.status, findings.length, findings[0]?.code, findings[0]?.severity],
+          [10, 1, 'KC105', 'block'],
+        );
+        assert.equal([images[0].contradiction.version, images[0].contradiction.source], ['1.0.1', 'osbuilder.yaml']);
+        const allowed = kataCheck(form, ['--root', sampleNode, '--allow', 'KC105', made]);
+        assert.is(allowed.status, 0, allowed.stdout);
+      },
+      { needs: [...needs, ...form.needs] },
+    );
+  }
+
   for (const [index, [rule, entries, said]] of hostile.entries()) {
     for (const suffix of ['', '.gz'] as const) {
       test(

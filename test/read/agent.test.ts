@@ -299,7 +299,7 @@ for (const [rule, tree, expected, deep = false, contradiction = null, unchecked 
           : `${found.agent.version.text} ${found.agent.source} ${found.agent.path}`,
         expected,
       );
-      assert.is(found.contradiction?.text ?? null, contradiction);
+      assert.is(found.contradiction?.version.text ?? null, contradiction);
       assert.is(found.unchecked, unchecked);
     },
     { needs: ['mkfs.ext4'] },

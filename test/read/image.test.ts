@@ -153,7 +153,7 @@ test(
     const commit = '0123456789abcdef0123456789abcdef01234567';
     const path = ext(at('contradiction'), { ...guestTree('3.4.0'), 'usr/bin/kata-agent': `x 3.3.0-${commit} x` });
     assert.is((await read(path)).contradiction, null);
-    assert.is((await read(path, host, true)).contradiction?.text, '3.3.0');
+    assert.is((await read(path, host, true)).contradiction?.version.text, '3.3.0');
   },
   { needs: ['mkfs.ext4'] },
 );

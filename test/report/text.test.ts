@@ -337,7 +337,11 @@ const images: readonly [rule: string, facts: Partial<ImageFacts>, lines: readonl
   ],
   [
     'a contradiction',
-    { contradiction: parseVersion('3.3.0') as Version, form: null, filesystem: null },
+    {
+      contradiction: { version: parseVersion('3.3.0') as Version, source: 'agent-binary', path: '/usr/bin/kata-agent' },
+      form: null,
+      filesystem: null,
+    },
     [`  agent       3.4.0  (osbuilder.yaml, ${summaryPath})`, "  contradicts the agent's binary says 3.3.0  [KC105]"],
   ],
   [

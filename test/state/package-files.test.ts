@@ -22,7 +22,7 @@ test(
     const archive = join(folder, 'anything.deb');
     renameSync(makeDeb(folder, { name: 'kata-runtime', version: '1:3.5.0-1', fields }), archive);
     const { changes, ...rest } = await packageFiles(host, host, '/srv/root', byHand(archive), host.now() + 60_000);
-    assert.equal(rest, { manager: 'the installation', root: '/srv/root', mode: null, allow: [] });
+    assert.equal(rest, { manager: 'the installation', root: '/srv/root', mode: null, allow: [], isByHand: true });
     const declared = { name: 'kata-runtime', version: '1:3.5.0-1', agentRequires: '>=3.4.0', agentVersion: null };
     assert.equal(changes, [
       { name: 'kata-runtime', oldVersion: null, newVersion: '1:3.5.0-1', action: 'unpack', archive, declared },

@@ -2,11 +2,11 @@
  * Images of which the agent is not known: they are taken away, missing, unreadable, or say nothing.
  */
 
-import type { Image } from '../../state/node.ts';
+import { conditionOf, contradictionOf, type Image, isJudged, isNew, type State } from '../../state/node.ts';
 import type { Fact } from '../findings.ts';
 import { shellWord } from '../shell.ts';
 import { imageFact, oneLine, runtimeFact } from '../wording.ts';
-import { type Check, imageCheck, usualRemedy } from './check.ts';
+import { type Check, finding, imageCheck, usualRemedy } from './check.ts';
 
 const removed = imageCheck('KC302', 'removed', ({ facts, removedBy }, users) => ({
   facts: [{ label: 'removed', value: removedBy ?? '', from: oneLine(facts.path) }, ...users.map(runtimeFact)],
@@ -57,15 +57,45 @@ const withoutAVersion = imageCheck('KC201', 'without a version', (image) => ({
   remedy: usualRemedy('KC201'),
 }));
 
+/** Beside what is found of its agent; of an image that comes in also where no runtime is there. */
+const contradicting: Check = {
+  codes: ['KC105'],
+  examine: (state, policy) =>
+    state.images.flatMap((image) => {
+      const other = contradictionOf(image);
+      if (other === null || !isExamined(state, image)) return [];
+      const { facts, incoming } = image;
+      const isStated = incoming !== null && incoming.versionText !== null;
+      return finding(
+        'KC105',
+        policy,
+        {
+          facts: [
+            imageFact(image),
+            { label: 'contradicts', value: `agent ${other.version.text}`, from: `${other.source}, ${other.path}` },
+          ],
+          consequence: isStated
+            ? 'The package states another agent than it holds, so that what fits by its statement may fail.'
+            : 'osbuilder.yaml in the image names another agent than the one that is there, so that what fits by it may fail.',
+          affects: [facts.path],
+          remedy: usualRemedy('KC105'),
+        },
+        state.isByHand === true && incoming !== null ? 'block' : 'warn',
+      );
+    }),
+};
+
+function isExamined(state: State, image: Image): boolean {
+  return (
+    conditionOf(image).is === 'known' &&
+    (isNew(image) || state.runtimes.some((runtime) => isJudged(state, runtime, image)))
+  );
+}
+
 /** At most one of them speaks of an image. */
-export const imageChecks: readonly Check[] = [
-  removed,
-  madeAnew,
-  unreadInItsPackage,
-  missing,
-  unreadable,
-  withoutAVersion,
-];
+const conditions: readonly Check[] = [removed, madeAnew, unreadInItsPackage, missing, unreadable, withoutAVersion];
+
+export const imageChecks: readonly Check[] = [...conditions, contradicting];
 
 /** Where its path leads to, and who names it. */
 function pathFacts({ facts, usedBy }: Image): Fact[] {

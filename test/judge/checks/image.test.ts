@@ -1,6 +1,9 @@
 import * as assert from 'uvu/assert';
 import { imageChecks } from '../../../src/judge/checks/image.ts';
+import type { Agent } from '../../../src/read/agent.ts';
+import type { ImageFacts } from '../../../src/read/image.ts';
 import type { Image } from '../../../src/state/node.ts';
+import { parseVersion, type Version } from '../../../src/version.ts';
 import {
   absent,
   corrupt,
@@ -20,7 +23,70 @@ import { suite } from '../../suite.ts';
 
 const test = suite('checks of an image');
 
+const agentOf = (version: string, source: Agent['source']): Agent => ({
+  version: parseVersion(version) as Version,
+  source,
+  path: '/usr/bin/kata-agent',
+});
+const other = agentOf('3.3.0', 'agent-binary');
+/** A package that states 3.5.0 of its image, and was read. */
+const stating = (facts: Partial<ImageFacts>): Image => {
+  const { incoming, ...rest } = readImage('3.5.0', facts);
+  return {
+    ...rest,
+    incoming: {
+      ...(incoming as NonNullable<Image['incoming']>),
+      versionText: '3.5.0-1',
+      version: parseVersion('3.5.0-1'),
+    },
+  };
+};
+
 const rows: readonly JudgeRow[] = [
+  [
+    'its summary and its agent name different versions',
+    [runtime('3.4.0')],
+    [image('3.4.0', {}, { contradiction: other })],
+    ['KC105 warn'],
+  ],
+  [
+    'and it comes by a package manager',
+    [runtime('3.4.0')],
+    [readImage('3.4.0', { contradiction: other })],
+    ['KC105 warn'],
+  ],
+  [
+    'and it comes by hand',
+    [runtime('3.4.0')],
+    [readImage('3.4.0', { contradiction: other })],
+    ['KC105 block'],
+    { isByHand: true },
+  ],
+  ['and it is replaced', [runtime('3.4.0')], [incomingImage('3.4.0', '3.4.0', { contradiction: other })], []],
+  ['and no runtime uses it', [], [image('3.4.0', {}, { contradiction: other })], []],
+  ['its package states what it holds', [runtime('3.4.0')], [stating({})], [], { isByHand: true }],
+  [
+    'its package states another agent than it holds',
+    [runtime('3.4.0')],
+    [stating({ agent: other })],
+    ['KC105 block'],
+    { isByHand: true },
+  ],
+  ['and there is no runtime', [], [stating({ agent: other })], ['KC105 block'], { isByHand: true, onlyChanges: true }],
+  [
+    'its package states another agent than its binary names',
+    [runtime('3.4.0')],
+    [stating({ contradiction: other })],
+    ['KC105 block'],
+    { isByHand: true },
+  ],
+  [
+    'its package states what its binary names',
+    [runtime('3.4.0')],
+    [stating({ agent: other, contradiction: agentOf('3.5.0', 'agent-binary') })],
+    ['KC105 block'],
+    { isByHand: true },
+  ],
   ['the image names no version', [runtime('3.4.0')], [image(null, {}, { unknown: 'x' })], ['KC201 warn']],
   ['the image cannot be read', [runtime('3.4.0')], [image(null, {}, corrupt)], ['KC202 warn']],
   ['it could be read in part', [runtime('3.4.0')], [image('3.4.0', {}, corrupt)], ['KC202 warn']],
@@ -42,9 +108,12 @@ const rows: readonly JudgeRow[] = [
   ['an incoming one states none', [runtime('3.4.0')], [incomingImage(null, null, extension)], []],
 ];
 
-for (const [rule, runtimes, images, expected, { policy = {}, onlyChanges = false } = {}] of rows) {
+for (const [rule, runtimes, images, expected, { policy = {}, onlyChanges = false, isByHand = false } = {}] of rows) {
   test(rule, () => {
-    const findings = examined(imageChecks, stateOf(runtimes, images, { onlyChanges }), { ...usualPolicy, ...policy });
+    const findings = examined(imageChecks, stateOf(runtimes, images, { onlyChanges, isByHand }), {
+      ...usualPolicy,
+      ...policy,
+    });
     assert.equal(told(findings), expected);
   });
 }
