@@ -19,10 +19,15 @@ import type { PackageFile } from './package.ts';
 /** The smallest image of Kata is an initrd of some 10 MB. */
 const imageSize = 1024 * 1024;
 
+/** Configurations have some 40 kB at the most. */
+const textSize = 1024 * 1024;
+
 /** What passes may be observed: the programs of a package, and the agents in its images. */
 export interface Observers {
   /** For a program of this name; undefined for what need not be. */
   readonly program?: (place: string) => Observer | undefined;
+  /** Whether the text of a small file at this place will be asked for: it is kept then, as the package is read but once. */
+  readonly keepsText?: (place: string) => boolean;
   /** For the agent in the image of this path. */
   readonly agent?: (image: string) => AgentOptions['observe'];
 }
@@ -67,6 +72,8 @@ export class IncomingPayload {
   readonly #kept = new Map<string, TemporaryFile>();
   /** Why what was to be kept could not be written. */
   readonly #unwritten = new Map<string, Io>();
+  readonly #texts = new Map<string, string>();
+  #textBytes = 0;
   #written = 0;
   /** Whether a member passed that may be an image, by its name or by its size and folder. */
   holdsLikelyImage = false;
@@ -132,6 +139,17 @@ export class IncomingPayload {
   async contents(wanted: Iterable<string>, limit: number): Promise<Map<string, { text: string } | { link: string }>> {
     const missing = new Set(wanted);
     const contents = new Map<string, { text: string } | { link: string }>();
+    if (this.#reading !== undefined) {
+      await this.#reading;
+      for (const place of [...missing]) {
+        const entry = this.#entries.get(place);
+        const text = this.#texts.get(place);
+        if (entry?.type === 'symlink') contents.set(place, { link: entry.target });
+        else if (text !== undefined && text.length <= limit) contents.set(place, { text });
+        else if (entry?.type === 'file') continue;
+        missing.delete(place);
+      }
+    }
     if (missing.size === 0) return contents;
     for await (const member of this.#package.members()) {
       this.#checkTime();
@@ -139,12 +157,20 @@ export class IncomingPayload {
       if (place === undefined || !missing.delete(place)) continue;
       if (member.type === 'symlink') contents.set(place, { link: member.target });
       if (member.type === 'file' && member.size <= limit) {
-        const content = await member.content(limit);
-        contents.set(place, { text: utf8(content) ?? latin1(content) });
+        const text = await this.#textOf(member);
+        if (text !== undefined) contents.set(place, { text });
       }
       if (missing.size === 0) break;
     }
     return contents;
+  }
+
+  /** Undefined when there is more text than is kept. */
+  async #textOf(member: Member): Promise<string | undefined> {
+    this.#textBytes += member.size;
+    if (this.#textBytes > limits.packageTextBytes) return undefined;
+    const content = await member.content(member.size);
+    return utf8(content) ?? latin1(content);
   }
 
   #read(): Promise<void> {
@@ -174,6 +200,12 @@ export class IncomingPayload {
         await this.#observe(member, observer);
         continue;
       }
+      const keepsText = member.type === 'file' && this.#observers.keepsText?.(place) === true;
+      if (keepsText && member.size <= textSize) {
+        const text = await this.#textOf(member);
+        if (text !== undefined) this.#texts.set(place, text);
+        continue;
+      }
       const isLikely = this.#names.has(place) || (member.size >= imageSize && this.#folders.has(folderOf(place)));
       if (member.type !== 'file' || !isLikely) continue;
       // Whether it is wanted, and too large, is seen when all links are known.
@@ -192,6 +224,7 @@ export class IncomingPayload {
 
   #note(place: string, { type, size, target, identity }: Member): void {
     this.#drop(place);
+    this.#texts.delete(place);
     const entry = { type, size, target: type === 'hardlink' ? (absolute(target) ?? '') : target, identity };
     this.#entries.set(place, entry);
     if (type === 'file' && identity !== null && size > 0) this.#contents.set(identity, place);

@@ -23,6 +23,23 @@ import { confidential, snap } from './programs.ts';
 import { type Part, settingsIn } from './settings.ts';
 import { isTable, type Lines, merged, readToml, type Unread, withoutOtherKeys } from './toml.ts';
 
+/** Configurations and drop-ins of Kata, wherever its prefix is, and what names them: the files of containerd, CRI-O, Docker and iSulad. */
+const configurationPath = new RegExp(
+  [
+    /\/kata-containers\/(?:.*\/)?(?:[^/]+\.toml|config\.d\/[^/]+)$/,
+    /\/(?:containerd|cri|k0s)\/(?:.*\/)?[^/]+\.(?:toml|part)$|\/containerd\.toml$/,
+    /\/crio\/crio\.conf(?:\.d\/[^/]+)?$/,
+    /\/(?:docker|isulad|config)\/daemon\.json$/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+);
+
+/** Whether a file of a package may be one of them, by its path. */
+export function isConfiguration(path: string): boolean {
+  return configurationPath.test(path);
+}
+
 /** kata-deploy writes up to three for a handler. */
 const dropInLimit = 1000;
 export type Language = 'go' | 'rust';

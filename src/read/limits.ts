@@ -45,6 +45,8 @@ export const payloadBytes = 16 * 1024 * 1024 * 1024;
 export const packageMembers = 200_000;
 /** Bytes of their names and links. */
 export const packageNameBytes = 32 * 1024 * 1024;
+/** Texts that are kept of one package: its configurations, and the scripts that may make an image. */
+export const packageTextBytes = 16 * 1024 * 1024;
 /** Bytes of guest images written to a temporary file out of one package. One image has 100 to 512 MB, most of it holes. */
 export const packageImageBytes = 2 * 1024 * 1024 * 1024;
 /** Bytes of archives in an archive: the layer of kata-deploy's image with its tarballs, and one of those, in temporary files. */

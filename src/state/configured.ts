@@ -12,6 +12,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { type Laid, overlaidHost } from '../host/overlay.ts';
+import { isConfiguration } from '../locate/configurations.ts';
 import { filesIn } from '../locate/files.ts';
 import { installedDigests, installedManifest, type Manifest } from '../locate/manifest.ts';
 import { deployed } from '../locate/programs.ts';
@@ -19,17 +20,6 @@ import { type Before, nodeBefore } from './before.ts';
 import type { Incoming } from './incoming.ts';
 import type { PackageChange } from './transaction.ts';
 
-/** Configurations and drop-ins of Kata, wherever its prefix is, and what names them: the files of containerd, CRI-O, Docker and iSulad. */
-const configuration = new RegExp(
-  [
-    /\/kata-containers\/(?:.*\/)?(?:[^/]+\.toml|config\.d\/[^/]+)$/,
-    /\/(?:containerd|cri|k0s)\/(?:.*\/)?[^/]+\.(?:toml|part)$|\/containerd\.toml$/,
-    /\/crio\/crio\.conf(?:\.d\/[^/]+)?$/,
-    /\/(?:docker|isulad|config)\/daemon\.json$/,
-  ]
-    .map(({ source }) => source)
-    .join('|'),
-);
 /** As locate/toml.ts reads them. */
 const sizeLimit = 1024 * 1024;
 
@@ -49,47 +39,54 @@ export async function withIncomingConfigurations(
     if (coming === undefined && action !== 'remove') continue;
     const old = await attempt(() => installedManifest(host, request.root, name, before.payloadDeadline));
     const brought: Iterable<[string, Laid]> = coming === undefined ? [] : await broughtBy(before, coming);
-    const left = (old === undefined ? [] : leftBehind(old, coming)).map((path): [string, Laid] => [path, null]);
-    for (const [path, laid] of [...left, ...brought]) {
+    const left = old === undefined ? [] : leftBehind(old, coming, incoming);
+    const gone = left.filter((path) => rooted.status(path) !== undefined).map((path): [string, Laid] => [path, null]);
+    for (const [path, laid] of [...gone, ...brought]) {
       files.set(path, laid);
       configured.add(name);
     }
   }
-  // What one package gives up another one may bring.
-  const changed = [...files].filter(([path, laid]) => laid !== null || rooted.status(path) !== undefined);
-  if (changed.length === 0) return before;
-  const after = await nodeBefore(host, rooted, request, steps, overlaidHost(rooted, new Map(changed)));
+  if (files.size === 0) return before;
+  const after = await nodeBefore(host, rooted, request, steps, overlaidHost(rooted, files));
   return { ...after, namedBefore: before.namedBefore, configured };
 }
 
-/** Configurations of the installed package that its new version does not bring, or that go with it. */
-function leftBehind(old: Manifest, coming: Incoming | undefined): string[] {
+/** Whether something else stands there now. */
+function isOther(rooted: Host, path: string, laid: Laid): boolean {
+  return laid === null || 'link' in laid || rooted.status(path)?.kind !== 'file' || textOf(rooted, path) !== laid.text;
+}
+
+/** Configurations of the installed package that its new version does not bring, or that go with it, and that no other one brings. */
+function leftBehind(old: Manifest, coming: Incoming | undefined, incoming: readonly Incoming[]): string[] {
   if (coming !== undefined && (coming.manifest.files.size === 0 || coming.payload === null)) return [];
   return [...old.files]
     .filter(([path, { configuration: kind }]) => {
       const stays =
-        kind === 'conffile' || coming?.paths?.has(path) === true || coming?.manifest.files.has(path) === true;
-      return configuration.test(path) && !stays;
+        kind === 'conffile' ||
+        incoming.some(({ paths, manifest }) => paths?.has(path) === true || manifest.files.has(path));
+      return isConfiguration(path) && !stays;
     })
     .map(([path]) => path);
 }
 
-/** What a package puts on the disk: not what the admin has changed and keeps. */
+/** What a package puts on the disk that is not there now: not what the admin has changed and keeps. */
 async function broughtBy(before: Before, coming: Incoming): Promise<Map<string, Laid>> {
   const { host, rooted, request, payloadDeadline } = before;
   const brought = new Map<string, Laid>();
   const paths = [...(coming.paths ?? [])].filter(
-    (path) => configuration.test(path) && !coming.manifest.files.get(path)?.isGhost,
+    (path) => isConfiguration(path) && !coming.manifest.files.get(path)?.isGhost,
   );
   if (coming.payload === null || paths.length === 0) return brought;
   const { payload } = coming;
   const found = (await attempt(() => payload.contents(paths, sizeLimit))) ?? new Map<string, Laid>();
+  const { prefix } = coming.change;
+  if (prefix === undefined) for (const [path, laid] of found) if (!isOther(rooted, path, laid)) found.delete(path);
+  if (found.size === 0) return brought;
   const digests =
     (await attempt(() => installedDigests(host, request.root, coming.name, payloadDeadline))) ?? new Map();
   for (const [path, laid] of found) {
     const kind = coming.manifest.files.get(path)?.configuration ?? null;
     if (kind !== null && isKept(rooted, path, kind, digests.get(path), laid)) continue;
-    const { prefix } = coming.change;
     if (prefix === undefined) brought.set(path, laid);
     else for (const place of deployedAt(rooted, prefix, path)) brought.set(place, movedTo(prefix, laid));
   }

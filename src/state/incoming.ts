@@ -9,6 +9,7 @@ import { IncomingPayload } from '../archive/incoming.ts';
 import { type PackageFields, placeOf } from '../archive/members.ts';
 import { openPackage, type PackageFile } from '../archive/package.ts';
 import { Problem } from '../errors.ts';
+import { isConfiguration } from '../locate/configurations.ts';
 import { installedManifest, type Manifest, nothingSaid } from '../locate/manifest.ts';
 import { type Declared, declares } from '../locate/provides.ts';
 import { type Before, programsOf } from './before.ts';
@@ -114,7 +115,10 @@ async function incomingOf(
   const payload =
     file === null
       ? null
-      : new IncomingPayload(before.rooted, file, names, before.payloadDeadline, descriptions.observers);
+      : new IncomingPayload(before.rooted, file, names, before.payloadDeadline, {
+          ...descriptions.observers,
+          keepsText: isConfiguration,
+        });
   const manifest = await manifestOf(before, file, installed?.name);
   const brought = await broughtBy(file, { manifest, owned, payload: isStated ? null : payload }, warnings);
   const { paths } = brought;
