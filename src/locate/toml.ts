@@ -34,20 +34,35 @@ export function readToml(
   host: Host,
   path: string,
   unread: Unread[],
-  shorten = withoutComments,
+  shorten: (short: Short) => Short = (short) => short,
   lines?: Lines,
 ): TomlTable | undefined {
   try {
     const text = host.readText(path, configurationLimit);
-    // In a string of several lines a line can look like anything.
-    if (text.includes('"""') || text.includes("'''")) return parse(text);
-    const short = shorten(text);
+    const plain = withoutComments(text);
+    if (plain === undefined) return parse(text);
+    const short = shorten(plain);
     if (lines !== undefined) noteLines(short, lines);
-    return parsed(short) ?? parse(withoutComments(text));
+    return parsed(`${short.lines.join('\n')}\n`) ?? parse(inPlace(plain));
   } catch (error) {
     unread.push({ path, message: problemIn(error, path) });
     return undefined;
   }
+}
+
+/** What is left of a text for the parser, and where each of the lines stood, from 1. */
+export interface Short {
+  readonly lines: readonly string[];
+  readonly numbers: readonly number[];
+  /** How many lines there were. */
+  readonly total: number;
+}
+
+/** With the lines where they stood, so that a mistake is told with its place. */
+function inPlace({ lines, numbers, total }: Short): string {
+  const all: string[] = new Array(total).fill('');
+  for (const [index, line] of lines.entries()) all[(numbers[index] ?? 1) - 1] = line;
+  return all.join('\n');
 }
 
 /** By table and key, their names joined by dots: the number of the line, from 1. */
@@ -56,16 +71,15 @@ export type Lines = Map<string, number>;
 /** A name, bare or in quotes, of a key with dots. */
 const nameInKey = /"([^"\\]*)"|'([^']*)'|([A-Za-z0-9_-]+)/g;
 
-function noteLines(text: string, lines: Lines): void {
+function noteLines({ lines: texts, numbers }: Short, lines: Lines): void {
   const joined = (names: string): string =>
     [...names.matchAll(nameInKey)].map(([, one, other, bare]) => one ?? other ?? bare).join('.');
   let table = '';
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line === '') continue;
+  for (const [index, line] of texts.entries()) {
     const header = /^\s*\[([^[\]]+)\]/.exec(line)?.[1];
     const equals = line.indexOf('=');
     if (header !== undefined) table = `${joined(header)}.`;
-    else if (equals > 0) lines.set(table + joined(line.slice(0, equals)), index + 1);
+    else if (equals > 0) lines.set(table + joined(line.slice(0, equals)), numbers[index] ?? 0);
   }
 }
 
@@ -79,17 +93,22 @@ function parsed(text: string): TomlTable | undefined {
 }
 
 /**
- * Most of a configuration of Kata is comments, and the parser looks at each character. Lines and columns of the rest stay what they are.
+ * Most of a configuration of Kata is comments, and the parser looks at each character. Undefined where a string of several lines begins, in
+ * which a line can look like anything.
  */
-function withoutComments(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => (isComment(line) ? '' : line))
-    .join('\n');
-}
-
-function isComment(line: string): boolean {
-  return line.startsWith('#') || ((line.startsWith(' ') || line.startsWith('\t')) && /^[ \t]+#/.test(line));
+export function withoutComments(text: string): Short | undefined {
+  const lines: string[] = [];
+  const numbers: number[] = [];
+  let number = 0;
+  for (const line of text.split('\n')) {
+    number += 1;
+    if (line === '' || line[0] === '#' || ((line[0] === ' ' || line[0] === '\t') && /^[ \t]+(?:#|$)/.test(line)))
+      continue;
+    if (line.includes('"""') || line.includes("'''")) return undefined;
+    lines.push(line);
+    numbers.push(number);
+  }
+  return { lines, numbers, total: number };
 }
 
 /** Those that are looked at: of [hypervisor.NAME] what belongs to an image, and what a row of the protocol's tables asks for. */
@@ -110,40 +129,36 @@ const keysOfInterest: ReadonlySet<string> = new Set([
  * What is left are tables, the keys of interest, and all that is not as plain as can be: in that the parser may find fault. Where a
  * name is given twice, as two keys or as a key and a table, nothing is left out: that is a mistake, or not, for the parser to say.
  */
-export function withoutOtherKeys(text: string): string {
+export function withoutOtherKeys(short: Short): Short {
   const lines: string[] = [];
+  const numbers: number[] = [];
   const tables = new Set<string>();
   const others = new Set<string>();
   let keys = new Set<string>();
-  for (const line of text.split('\n')) {
-    if (line === '' || isComment(line)) {
-      lines.push('');
-      continue;
-    }
+  for (const [index, line] of short.lines.entries()) {
     const equals = line.indexOf('=');
     const key = line.slice(0, Math.max(0, equals)).trim();
-    const isBare = /^[A-Za-z0-9_-]+$/.test(key);
-    if (isBare) {
-      if (keys.has(key) || tables.has(key)) return withoutComments(text);
+    if (/^[A-Za-z0-9_-]+$/.test(key)) {
+      if (keys.has(key) || tables.has(key)) return short;
       keys.add(key);
       if (!keysOfInterest.has(key.toLowerCase()) && isPlain(line.slice(equals + 1).trim())) {
         others.add(key);
-        lines.push('');
         continue;
       }
     } else {
       // A table, a key with dots or in quotes, or a line of a list.
       if (line.trimStart().startsWith('[')) keys = new Set();
       for (const name of line.match(/[A-Za-z0-9_-]+/g) ?? []) {
-        if (others.has(name)) return withoutComments(text);
+        if (others.has(name)) return short;
         tables.add(name);
       }
     }
     // In a list of several lines an assignment is a mistake.
-    if (line.split('[').length !== line.split(']').length) return withoutComments(text);
+    if (line.split('[').length !== line.split(']').length) return short;
     lines.push(line);
+    numbers.push(short.numbers[index] ?? 0);
   }
-  return lines.join('\n');
+  return { lines, numbers, total: short.total };
 }
 
 /** A value in which there is nothing to be wrong. */

@@ -2,7 +2,15 @@ import { parse } from 'smol-toml';
 import * as assert from 'uvu/assert';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
-import { isTable, merged, readToml, type Unread, withoutOtherKeys } from '../../src/locate/toml.ts';
+import {
+  isTable,
+  merged,
+  readToml,
+  type Short,
+  type Unread,
+  withoutComments,
+  withoutOtherKeys,
+} from '../../src/locate/toml.ts';
 import { temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 
@@ -50,18 +58,36 @@ test('a file that is not there is told by its path', () => {
   assert.match(unread[0]?.message ?? '', /none\.toml/);
 });
 
+/** As "LINE TEXT" for each line that is left; undefined where the whole text is for the parser. */
+function numbered(short: Short | undefined): string | undefined {
+  return short?.lines.map((line, index) => `${short.numbers[index]} ${line}`).join('\n');
+}
+
+const comments: readonly [rule: string, text: string, expected: string | undefined][] = [
+  ['comments and blank lines are left out', '# a\n\nb = 1\n  # c\n\t\nd = 2 # e\n', '3 b = 1\n6 d = 2 # e'],
+  ['where a string of several lines begins, nothing is', '# a\nb = """\n# c\n"""\n', undefined],
+  ['so is it with the other kind of quotes', "b = '''\n# c\n'''\n", undefined],
+  ['but a comment may hold such quotes', '# a """\nb = 1\n', '2 b = 1'],
+];
+
+for (const [rule, text, expected] of comments) {
+  test(`without comments: ${rule}`, () => {
+    assert.is(numbered(withoutComments(text)), expected);
+  });
+}
+
 const shortened: readonly [rule: string, text: string, expected: string][] = [
-  ['what belongs to no image is left out, line by line', 'a = 1\nimage = "/i"\nb = "x"\n', '\nimage = "/i"\n\n'],
-  ['tables stay', '[hypervisor.qemu]\na = true\ninitrd = "/i"\n', '[hypervisor.qemu]\n\ninitrd = "/i"\n'],
-  ['what is not plain stays, as there may be a mistake in it', 'a = "x\\q"\nb = 0x\n', 'a = "x\\q"\nb = 0x\n'],
-  ['a key that stands twice is left for the parser', 'a = 1\na = 2\n', 'a = 1\na = 2\n'],
-  ['so is one that is a table, too', 'a = 1\n[a.b]\n', 'a = 1\n[a.b]\n'],
-  ['an assignment in a list of several lines is left for the parser', 'a = [\nb = 1\n]\n', 'a = [\nb = 1\n]\n'],
+  ['what belongs to no image is left out, line by line', 'a = 1\nimage = "/i"\nb = "x"\n', '2 image = "/i"'],
+  ['tables stay', '[hypervisor.qemu]\na = true\ninitrd = "/i"\n', '1 [hypervisor.qemu]\n3 initrd = "/i"'],
+  ['what is not plain stays, as there may be a mistake in it', 'a = "x\\q"\nb = 0x\n', '1 a = "x\\q"\n2 b = 0x'],
+  ['a key that stands twice is left for the parser', 'a = 1\na = 2\n', '1 a = 1\n2 a = 2'],
+  ['so is one that is a table, too', 'a = 1\n[a.b]\n', '1 a = 1\n2 [a.b]'],
+  ['an assignment in a list of several lines is left for the parser', 'a = [\nb = 1\n]\n', '1 a = [\n2 b = 1\n3 ]'],
 ];
 
 for (const [rule, text, expected] of shortened) {
   test(`shorter for the parser: ${rule}`, () => {
-    assert.is(withoutOtherKeys(text), expected);
+    assert.is(numbered(withoutOtherKeys(withoutComments(text) as Short)), expected);
   });
 }
 
