@@ -85,6 +85,11 @@ export interface Host {
   readDirectory(path: string): string[];
   /** Throws NotFound, Io. */
   readLink(path: string): string;
+  /**
+   * The path with every symlink followed, where this host is a part of another one: so each part of the path is looked at once, and not
+   * from the root again. `followLast`: the last component, too. Throws LimitExceeded, Io. Absent: rooted.ts does it.
+   */
+  resolve?(path: string, followLast: boolean): string;
   /** Of the path itself, not of what a symlink points to; undefined when there is none. Throws Io. */
   status(path: string): Status | undefined;
 

@@ -38,6 +38,7 @@ export function overlaidHost(host: Host, files: ReadonlyMap<string, Laid>): Host
   return {
     // A host may be an object of a class, of which the methods would not be copied.
     ...rootedHost(host, ''),
+    resolve: end,
     status: (path) => statusAt(end(path, false)),
     readLink: (path) => readLinkAt(end(path, false)),
     readText: (path, limit) => {

@@ -523,7 +523,10 @@ class QuickJsHost implements Host {
         size: stats.size,
         mode: stats.mode & 0o7777,
         owner: stats.uid,
-        identity: `${stats.dev}:${stats.ino}`,
+        // Nearly nobody asks for it, and numbers take long to become texts.
+        get identity() {
+          return `${stats.dev}:${stats.ino}`;
+        },
       };
     }
     if (errno === ENOENT || errno === ENOTDIR) return undefined;

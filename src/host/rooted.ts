@@ -16,6 +16,7 @@ const pathLimit = 4096;
 export interface Tree {
   status(path: string): Pick<Status, 'kind'> | undefined;
   readLink(path: string): string;
+  resolve?: Host['resolve'];
 }
 
 /**
@@ -23,29 +24,37 @@ export interface Tree {
  * The last component may be missing. Throws LimitExceeded (links, length), Io.
  */
 export function resolvePath(tree: Tree, root: string, path: string, followLast = true): string {
+  if (root === '' && tree.resolve !== undefined) return tree.resolve(path, followLast);
   let links = 0;
   let pending = path.split('/').reverse();
-  const done: string[] = [];
+  let here = '';
+  // Below what is not there nothing can be a link.
+  let isThere = true;
   while (pending.length > 0) {
     const name = pending.pop();
     if (name === undefined || name === '' || name === '.') continue;
     if (name === '..') {
-      done.pop();
+      here = above(here);
+      isThere = true;
       continue;
     }
-    done.push(name);
-    const here = `/${done.join('/')}`;
+    here = `${here}/${name}`;
     if (here.length > pathLimit) throw new LimitExceeded(`${path}: longer than ${pathLimit} bytes`);
-    const isLast = pending.every((rest) => rest === '' || rest === '.');
-    if ((isLast && !followLast) || tree.status(root + here)?.kind !== 'symlink') continue;
+    if (!isThere || (!followLast && pending.every((rest) => rest === '' || rest === '.'))) continue;
+    const kind = tree.status(root + here)?.kind;
+    isThere = kind !== undefined;
+    if (kind !== 'symlink') continue;
     links += 1;
     if (links > symlinkLimit) throw new LimitExceeded(`${path}: more than ${symlinkLimit} symbolic links`);
     const target = tree.readLink(root + here);
-    if (target.startsWith('/')) done.length = 0;
-    else done.pop();
+    here = target.startsWith('/') ? '' : above(here);
     pending = [...pending, ...target.split('/').reverse()];
   }
-  return `/${done.join('/')}`;
+  return here === '' ? '/' : here;
+}
+
+function above(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
 
 /** What is at the end of the path's symlinks; undefined when they dangle. Throws LimitExceeded, Io. */
@@ -73,6 +82,7 @@ export function rootedHost(host: Host, root: string): Host {
       return paths.filter((_, index) => found.has(inRoot[index] ?? ''));
     },
     readDirectory: (path) => host.readDirectory(inside(path)),
+    resolve: (path, followLast) => resolvePath(host, root, path, followLast),
     readLink: (path) => host.readLink(root + resolvePath(host, root, path, false)),
     status: (path) => host.status(root + resolvePath(host, root, path, false)),
     run: (argv, options) => host.run(argv, options),
