@@ -10,7 +10,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { lastMinor } from '../src/protocol/history.ts';
+import { lastMinor } from '../src/protocol/releases.ts';
 import { differences } from '../src/protocol/proto-compare.ts';
 import { parseProtos } from '../src/protocol/proto-files.ts';
 import { parseVersion } from '../src/version.ts';

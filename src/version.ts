@@ -89,7 +89,7 @@ export function isVendors(text: string): boolean {
   return vendor !== undefined && !behindTag.test(vendor);
 }
 
-/** A range of versions, as its author wrote it and as semver reads it. */
+/** A range of versions, as its author wrote it and as semver reads it, which takes its time. */
 export interface VersionRange {
   readonly text: string;
   readonly range: Range;
@@ -100,14 +100,27 @@ function normalized(range: string): string {
   return range.replace(/-(alpha|beta|rc)([0-9]+)/g, '-$1.$2');
 }
 
+/** Of a text that is known to be one; it is read when somebody asks for it. */
+export function rangeOf(text: string): VersionRange {
+  let range: Range | undefined;
+  return {
+    text,
+    get range() {
+      range ??= new Range(normalized(text), { includePrerelease: true });
+      return range;
+    },
+  };
+}
+
 /** A semver range, pre-releases included. Undefined when it is none; an empty one, or an empty alternative, is none either. */
 export function parseRange(text: string): VersionRange | undefined {
   if (text.trim().length > lengthLimit) return undefined;
   // A comma between two bounds, as in a relation of Debian or rpm, means what a blank means here: both hold.
   const trimmed = text.trim().replace(/ *, */g, ' ');
   if (trimmed.split('||').some((part) => part.trim() === '')) return undefined;
+  const found = rangeOf(trimmed);
   try {
-    return { text: trimmed, range: new Range(normalized(trimmed), { includePrerelease: true }) };
+    return found.range && found;
   } catch {
     return undefined;
   }

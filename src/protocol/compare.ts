@@ -3,8 +3,9 @@
  */
 
 import type { Version } from '../version.ts';
-import { lastMinors, type Step, steps } from './history.ts';
+import { type Step, steps } from './history.ts';
 import { isCovered, placeOf, placesOf } from './place.ts';
+import { lastMinors } from './releases.ts';
 
 /** Each step with its place. */
 const placed: readonly (readonly [at: number, step: Step])[] = steps.map((step) => [placeOf(step.release), step]);

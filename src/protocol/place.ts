@@ -3,7 +3,7 @@
  */
 
 import { compareVersions, parseVersion, type Version } from '../version.ts';
-import { earlyBuilds, firstRelease } from './history.ts';
+import { earlyBuilds, firstRelease } from './releases.ts';
 
 /** The last minor version of each major one, of those that the tables cover. */
 export type LastMinors = ReadonlyMap<number, number>;

@@ -6,14 +6,14 @@
  * possibility is proof, and what holds for some is a doubt.
  */
 
-import { parseRange, type Version, type VersionRange } from '../version.ts';
+import { rangeOf, type Version, type VersionRange } from '../version.ts';
 import { isAsked, isLacking, type Place } from './bounds.ts';
 import { calls } from './calls.ts';
 import { drivers } from './drivers.ts';
-import { firstRelease, lastMinors } from './history.ts';
 import { meanings } from './meanings.ts';
 import { operations, unused } from './operations.ts';
 import { isCovered, type LastMinors, placeOf, placesOf } from './place.ts';
+import { firstRelease, lastMinors } from './releases.ts';
 import type { Effect, Row, Term, Value } from './row.ts';
 import { compiledDefault, type Language, type Settings } from './settings.ts';
 
@@ -376,5 +376,5 @@ export function rangeOfAgents(
   if (last === -1) return undefined;
   const first = fits.lastIndexOf(false, last) + 1;
   const end = fits.indexOf(false, last);
-  return parseRange(`>=${edges[first]?.release}${end === -1 ? '' : ` <${edges[end]?.release}`}`);
+  return rangeOf(`>=${edges[first]?.release}${end === -1 ? '' : ` <${edges[end]?.release}`}`);
 }

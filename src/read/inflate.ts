@@ -43,8 +43,16 @@ function codeOf(lengths: readonly number[]): Code {
   return { counts, symbols };
 }
 
-const fixedLengths = codeOf(Array.from({ length: 288 }, (_, at) => (at < 144 ? 8 : at < 256 ? 9 : at < 280 ? 7 : 8)));
-const fixedDistances = codeOf(new Array<number>(30).fill(5));
+let fixed: readonly [lengths: Code, distances: Code] | undefined;
+
+/** Section 3.2.6. Made when the first block asks for them. */
+function fixedCodes(): readonly [lengths: Code, distances: Code] {
+  fixed ??= [
+    codeOf(Array.from({ length: 288 }, (_, at) => (at < 144 ? 8 : at < 256 ? 9 : at < 280 ? 7 : 8))),
+    codeOf(new Array<number>(30).fill(5)),
+  ];
+  return fixed;
+}
 
 class Inflater {
   readonly output: Uint8Array;
@@ -166,7 +174,7 @@ export function inflate(input: Uint8Array, start: number, limit: number): Uint8A
       isLast = inflater.bits(1) === 1;
       const type = inflater.bits(2);
       if (type === 0) inflater.stored();
-      else if (type === 1) inflater.compressed(fixedLengths, fixedDistances);
+      else if (type === 1) inflater.compressed(...fixedCodes());
       else if (type === 2) inflater.compressed(...inflater.readCodes());
       else return undefined;
     }

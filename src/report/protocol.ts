@@ -2,8 +2,9 @@
 
 import { findingKind, type Severity } from '../judge/findings.ts';
 import { protocolOf, stepsBetween } from '../protocol/compare.ts';
-import { type Change, firstRelease, isBreak, lastMinor, type Step, steps } from '../protocol/history.ts';
+import { type Change, isBreak, type Step, steps } from '../protocol/history.ts';
 import { codeOf, countedOf, type Known, type Met, type Outcome, type Reader, reach } from '../protocol/reach.ts';
+import { firstRelease, lastMinor } from '../protocol/releases.ts';
 import { type Language, stockSettings } from '../protocol/settings.ts';
 import { consequenceOf, decisionText, failureOf, namedRow, reasonsOf, sourceLink } from '../protocol/words.ts';
 import type { Reads } from '../state/reading.ts';

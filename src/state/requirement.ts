@@ -4,7 +4,7 @@
 
 import { betweenReleases, whyNotCovered } from '../protocol/place.ts';
 import { type Known, rangeOfAgents } from '../protocol/reach.ts';
-import { isInRange, parseRange, type Version, type VersionRange } from '../version.ts';
+import { isInRange, parseRange, rangeOf, type Version, type VersionRange } from '../version.ts';
 import type { Requirement } from './node.ts';
 import type { Reads } from './reading.ts';
 import { rangeOfRule, ruleText } from './rule.ts';
@@ -70,4 +70,4 @@ function byProtocol(version: Version, { settings, known, reads }: RequirementSou
 }
 
 /** No agent works with a runtime whose settings ask for what none has. */
-const none = parseRange('<0.0.0-0') as VersionRange;
+const none = rangeOf('<0.0.0-0');

@@ -2,7 +2,7 @@
  * The policy's rule: how far runtime and agent may be apart where nothing better is known.
  */
 
-import { parseRange, type Version, type VersionRange } from '../version.ts';
+import { rangeOf, type Version, type VersionRange } from '../version.ts';
 
 export type Rule =
   | { readonly kind: 'exact' }
@@ -25,5 +25,5 @@ export function rangeOfRule(rule: Rule, runtime: Version): VersionRange {
   const { major, minor } = runtime;
   const oldest = rule.kind === 'skew' ? Math.max(0, minor - rule.minors) : minor;
   const text = rule.kind === 'exact' ? `=${runtime.text}` : `>=${major}.${oldest}.0-0 <${major}.${minor + 1}.0-0`;
-  return parseRange(text) as VersionRange;
+  return rangeOf(text);
 }

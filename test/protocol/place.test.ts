@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { lastMinors } from '../../src/protocol/history.ts';
 import { betweenReleases, placeOf, placesOf, whyNotCovered } from '../../src/protocol/place.ts';
+import { lastMinors } from '../../src/protocol/releases.ts';
 import { parseVersion, type Version } from '../../src/version.ts';
 import { suite } from '../suite.ts';
 
