@@ -26,7 +26,7 @@ export async function run(context: Context): Promise<number> {
   if (context.values.has('from') || context.values.has('to')) throw new Usage('--from and --to belong to compare');
   if (from !== undefined && isFile(context, from)) return programs(context);
   if (rest.length > 0) throw new Usage(`two releases at the most, not ${rest[0]} too`);
-  const known = knownHere(context);
+  const known = await knownHere(context);
   const [older = null, newer = null] = [from, to].map((text) =>
     text === undefined ? null : coveredRelease(text, known),
   );
@@ -67,9 +67,9 @@ function coveredRelease(text: string, { lastMinors }: Known): Version {
 }
 
 /** The tables, with what is added to them on this node. */
-function knownHere(context: Context): Known {
+async function knownHere(context: Context): Promise<Known> {
   const problems: string[] = [];
-  const known = knownProtocol(rootOf(context).rooted, problems);
+  const known = await knownProtocol(rootOf(context).rooted, problems);
   for (const problem of problems) context.host.write(2, `kata-check: warning: ${printable(problem)}\n`);
   return known;
 }

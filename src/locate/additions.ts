@@ -6,7 +6,6 @@
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
-import { withAdditions } from '../protocol/additions.ts';
 import { builtIn, type Known } from '../protocol/reach.ts';
 
 export const additionsFolder = '/usr/share/kata-check/protocol.d';
@@ -15,7 +14,7 @@ const sizeLimit = 1024 * 1024;
 const fileLimit = 100;
 
 /** `host` is rooted. `problems`: why files were refused, each with its file and place. */
-export function knownProtocol(host: Host, problems: string[]): Known {
+export async function knownProtocol(host: Host, problems: string[]): Promise<Known> {
   let known = builtIn;
   for (const name of namesIn(host).slice(0, fileLimit)) {
     const path = `${additionsFolder}/${name}`;
@@ -24,6 +23,8 @@ export function knownProtocol(host: Host, problems: string[]): Known {
         problems.push(`${path} is not read: it, or its folder, is not root's alone to write`);
         continue;
       }
+      // Nearly no node has such files.
+      const { withAdditions } = await import('../protocol/additions.ts');
       known = withAdditions(known, path, host.readText(path, sizeLimit));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

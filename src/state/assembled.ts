@@ -7,9 +7,8 @@ import { measuredImages } from '../locate/measured.ts';
 import { declares } from '../locate/provides.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
 import { type Before, nodeBefore, ownsAnything } from './before.ts';
-import { withIncomingConfigurations } from './configured.ts';
 import { imagesAfter } from './images.ts';
-import { examine, type Incoming } from './incoming.ts';
+import type { Incoming } from './incoming.ts';
 import { nothing, type State } from './node.ts';
 import type { Request } from './request.ts';
 import { runtimesAfter } from './runtimes.ts';
@@ -32,7 +31,8 @@ export async function assembled(
   const warnings: string[] = [...before.refused];
   const incoming: Incoming[] = [];
   try {
-    await examine(before, steps, incoming, warnings);
+    // What reads packages is loaded where there are some.
+    if (steps.length > 0) await (await import('./incoming.ts')).examine(before, steps, incoming, warnings);
     return { state: await ofPackages(before, steps, incoming), warnings };
   } finally {
     for (const { payload } of incoming) payload?.close();
@@ -45,7 +45,8 @@ async function ofPackages(now: Before, steps: readonly PackageChange[], incoming
   const removed = new Set(steps.filter(({ action }) => action === 'remove').map(({ name }) => name));
   // Nothing of Kata comes and nothing goes: no image need be read, and nobody be told of a configuration that was wrong before.
   if (request.transaction !== null && incoming.length === 0 && !ownsAnything(now, removed)) return nothing;
-  const before = await withIncomingConfigurations(now, steps, incoming);
+  const before =
+    steps.length === 0 ? now : await (await import('./configured.ts')).withIncomingConfigurations(now, steps, incoming);
   const images = await imagesAfter(before, incoming, removed);
   const runtimes = await runtimesAfter(before, incoming, removed, images);
   return {

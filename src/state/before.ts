@@ -78,7 +78,7 @@ export async function nodeBefore(
     configured: new Set(),
     isFresh,
     packages,
-    known: knownProtocol(rooted, refused),
+    known: await knownProtocol(rooted, refused),
     refused,
     reading,
     payloadDeadline,

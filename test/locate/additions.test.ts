@@ -10,21 +10,21 @@ import { suite } from '../suite.ts';
 
 const test = suite('files that add to the tables of the protocol');
 
-function found(files: Readonly<Record<string, string>>, change?: (root: string) => void) {
+async function found(files: Readonly<Record<string, string>>, change?: (root: string) => void) {
   const tree = Object.fromEntries(Object.entries(files).map(([name, text]) => [`${additionsFolder}/${name}`, text]));
   const root = writeTree(temporaryFolder(), tree);
   change?.(root);
   const problems: string[] = [];
-  const known = knownProtocol(rootedHost(createNodeHost(), root), problems);
+  const known = await knownProtocol(rootedHost(createNodeHost(), root), problems);
   return { last: known.lastMinors.get(4), problems, known };
 }
 
-test('without the folder: what is built in', () => {
-  assert.is(knownProtocol(rootedHost(createNodeHost(), temporaryFolder()), []), builtIn);
+test('without the folder: what is built in', async () => {
+  assert.is(await knownProtocol(rootedHost(createNodeHost(), temporaryFolder()), []), builtIn);
 });
 
-test('in the order of their names, and nothing but .json', () => {
-  const { last, problems } = found({
+test('in the order of their names, and nothing but .json', async () => {
+  const { last, problems } = await found({
     '20-b.json': '{"schema":1,"releases":["4.3"]}',
     '10-a.json': '{"schema":1,"releases":["4.2"]}',
     README: 'x',
@@ -32,15 +32,18 @@ test('in the order of their names, and nothing but .json', () => {
   assert.equal([last, problems], [3, []]);
 });
 
-test('a file that is wrong is refused with its place, and the others hold', () => {
-  const { last, problems } = found({ 'a.json': '{"schema":1,"releases":["4.2"]}', 'b.json': '{"schema":1,"rows":{}}' });
+test('a file that is wrong is refused with its place, and the others hold', async () => {
+  const { last, problems } = await found({
+    'a.json': '{"schema":1,"releases":["4.2"]}',
+    'b.json': '{"schema":1,"rows":{}}',
+  });
   assert.equal([last, problems], [2, [`${additionsFolder}/b.json: /rows is no list: the file is not used`]]);
 });
 
 test(
   'as root only what root alone can write',
-  () => {
-    const { last, problems } = found({ 'a.json': '{"schema":1,"releases":["4.2"]}' }, (root) =>
+  async () => {
+    const { last, problems } = await found({ 'a.json': '{"schema":1,"releases":["4.2"]}' }, (root) =>
       chmodSync(join(root, additionsFolder, 'a.json'), 0o666),
     );
     assert.is(last, 1);
