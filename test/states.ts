@@ -2,6 +2,7 @@
 
 import type { Report } from '../src/check.ts';
 import type { Check } from '../src/judge/checks/check.ts';
+import { type PairCheck, usedPairs } from '../src/judge/checks/used-pair.ts';
 import type { Finding } from '../src/judge/findings.ts';
 import { judge } from '../src/judge/judge.ts';
 import type { Policy } from '../src/judge/policy.ts';
@@ -221,6 +222,10 @@ export function told(findings: readonly Finding[]): string[] {
   return findings.map(({ code, severity, affects }) =>
     `${code} ${severity} ${code === 'KC204' ? '' : affects.join(' ').replace(imagePath, '')}`.trim(),
   );
+}
+
+export function examinedPairs(checks: readonly PairCheck[], state: State, policy = usualPolicy): Finding[] {
+  return usedPairs(state).flatMap((pair) => checks.flatMap((check) => check.examine(pair, policy)));
 }
 
 export function examined(checks: readonly Check[], state: State, policy = usualPolicy): Finding[] {

@@ -63,7 +63,7 @@ export async function run(context: Context): Promise<number> {
   const report = await check(host, rooted, request, policyOf(config));
   tell(context, loaded, report.warnings);
   if (context.flags.has('verbose')) {
-    for (const line of unmetLines(report.state, report.pairs)) host.write(2, `kata-check: ${printable(line)}\n`);
+    for (const line of unmetLines(report.pairs)) host.write(2, `kata-check: ${printable(line)}\n`);
   }
   if (isResolving(report, request)) await resolveStop(host, root);
   return write(context, report, format, rooted, { root, isInDoubt: isInDoubt(report, request, config) });

@@ -2,7 +2,8 @@
  * The verdict over the state after the transaction. Pure: facts in, findings out. All of them, not the first.
  */
 
-import { type Image, isJudged, isMeasuredFor, type Runtime, type State } from '../state/node.ts';
+import type { Reach } from '../protocol/reach.ts';
+import { type Image, isMeasuredFor, type Runtime, type State } from '../state/node.ts';
 import type { Check } from './checks/check.ts';
 import { configurationChecks } from './checks/configuration.ts';
 import { evidenceChecks } from './checks/evidence.ts';
@@ -10,6 +11,7 @@ import { imageChecks } from './checks/image.ts';
 import { measuredChecks } from './checks/measured.ts';
 import { nodeChecks } from './checks/node.ts';
 import { dependsOnVersion, pairChecks, requirementChecks } from './checks/pair.ts';
+import { type UsedPair, usedPairs } from './checks/used-pair.ts';
 import { type Code, type Finding, type Severity, severities } from './findings.ts';
 import { doubting, type Policy } from './policy.ts';
 
@@ -17,6 +19,8 @@ import { doubting, type Policy } from './policy.ts';
 export interface Pair {
   readonly runtime: Runtime;
   readonly image: Image;
+  /** What the protocol's tables say; undefined where they do not tell. */
+  readonly reach: Reach | undefined;
   readonly codes: readonly Code[];
   /** Calls that the runtime makes and the agent does not have. */
   readonly missing: readonly string[];
@@ -29,35 +33,44 @@ export interface Judgement {
   readonly pairs: readonly Pair[];
 }
 
+interface Found {
+  readonly used: UsedPair;
+  /** Of the two together. */
+  readonly findings: readonly Finding[];
+}
+
 export function judge(state: State, policy: Policy): Judgement {
-  const findings = findingsOf(state, policy);
-  const pairs = state.runtimes.flatMap((runtime) =>
-    state.images
-      .filter((image) => isJudged(state, runtime, image))
-      .map((image): Pair => {
-        const found = findingsOf(alone(state, runtime, image), policy);
-        const codes = [...new Set(found.map(({ code }) => code))];
-        const missing = [...new Set(found.flatMap((finding) => finding.missing ?? []))];
-        return { runtime, image, codes, missing, verdict: verdictOf(found) };
-      }),
-  );
+  const found = usedPairs(state).map((used) => ({ used, findings: findingsOfPair(used, policy) }));
+  const findings = findingsOf(state, policy, found);
+  const pairs = found.map((one): Pair => {
+    const { runtime, image } = one.used;
+    const own = findingsOf(alone(state, runtime, image), policy, [one]);
+    const codes = [...new Set(own.map(({ code }) => code))];
+    const missing = [...new Set(own.flatMap((finding) => finding.missing ?? []))];
+    return { runtime, image, reach: one.used.reach, codes, missing, verdict: verdictOf(own) };
+  });
   return { findings, verdict: verdictOf(findings), pairs };
 }
 
+function findingsOfPair(used: UsedPair, policy: Policy): Finding[] {
+  const isDoubtful = used.runtime.versionDoubt !== null && dependsOnVersion(used.runtime);
+  const byVersion = isDoubtful ? doubting(policy) : policy;
+  return [
+    ...pairChecks.flatMap((check) => check.examine(used, byVersion)),
+    // What the programs themselves say does not depend on their versions.
+    ...evidenceChecks.flatMap((check) => check.examine(used, policy)),
+  ];
+}
+
 /** What is found of one image stands together in a report, and so does what is found of one pair. */
-function findingsOf(state: State, policy: Policy): Finding[] {
-  const run = (checks: readonly Check[], part: State, by = policy): Finding[] =>
-    checks.flatMap((check) => check.examine(part, by));
+function findingsOf(state: State, policy: Policy, pairs: readonly Found[]): Finding[] {
+  const run = (checks: readonly Check[], part: State): Finding[] =>
+    checks.flatMap((check) => check.examine(part, policy));
   return [
     ...run(requirementChecks, state),
     ...state.images.flatMap((image) => [
       ...run(imageChecks, { ...state, images: [image] }),
-      ...state.runtimes.flatMap((runtime) => {
-        const pair = { ...state, images: [image], runtimes: [runtime] };
-        const isDoubtful = runtime.versionDoubt !== null && dependsOnVersion(runtime);
-        // What the programs themselves say does not depend on their versions.
-        return [...run(pairChecks, pair, isDoubtful ? doubting(policy) : policy), ...run(evidenceChecks, pair)];
-      }),
+      ...pairs.filter(({ used }) => used.image === image).flatMap(({ findings }) => findings),
     ]),
     ...run(measuredChecks, state),
     ...run(nodeChecks, state),

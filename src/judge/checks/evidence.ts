@@ -6,14 +6,14 @@
  */
 
 import { compareDescriptions, type Evidence } from '../../protocol/evidence.ts';
-import { codeOf, countedOf, type Met, reach, reachOfCalls } from '../../protocol/reach.ts';
+import { codeOf, countedOf, reachOfCalls } from '../../protocol/reach.ts';
 import { consequenceOf } from '../../protocol/words.ts';
-import { type Image, isJudged, type Runtime, type State } from '../../state/node.ts';
-import { readsOf } from '../../state/reading.ts';
+import type { Image, Runtime } from '../../state/node.ts';
 import type { Code, Finding } from '../findings.ts';
 import type { Policy } from '../policy.ts';
 import { imageFact, metFact, runtimeFact } from '../wording.ts';
-import { type Check, finding, usualRemedy } from './check.ts';
+import { finding, usualRemedy } from './check.ts';
+import type { PairCheck, UsedPair } from './used-pair.ts';
 
 /** Null where one of the two says nothing. */
 export function evidenceOf(runtime: Runtime, image: Image): Evidence | null {
@@ -27,23 +27,10 @@ export function isRefuted(runtime: Runtime, image: Image): boolean {
   return evidence !== null && evidence.missing?.length === 0 && evidence.breaks.length === 0;
 }
 
-/** What the tables say of the two, by their versions. */
-function byTable({ reading, known }: State, runtime: Runtime, image: Image): readonly Met[] {
-  const agent = image.incoming === null ? image.facts.agent?.version : image.incoming.version;
-  if (runtime.version === undefined || agent === undefined) return [];
-  const { readers, isSure } = readsOf(reading, runtime, image);
-  return reach(runtime.version, agent, readers, isSure, known)?.met ?? [];
-}
-
-export const evidenceChecks: readonly Check[] = [
+export const evidenceChecks: readonly PairCheck[] = [
   {
     codes: ['KC102', 'KC103'],
-    examine: (state, policy) =>
-      state.images.flatMap((image) =>
-        state.runtimes
-          .filter((runtime) => image.removedBy === null && isJudged(state, runtime, image) && isOpen(runtime))
-          .flatMap((runtime) => findingsOf(state, runtime, image, policy)),
-      ),
+    examine: (pair, policy) => (pair.image.removedBy === null && isOpen(pair.runtime) ? findingsOf(pair, policy) : []),
   },
 ];
 
@@ -52,10 +39,11 @@ function isOpen({ requirement }: Runtime): boolean {
   return requirement === null || requirement.isRule || requirement.otherwise !== undefined;
 }
 
-function findingsOf(state: State, runtime: Runtime, image: Image, policy: Policy): Finding[] {
+function findingsOf(pair: UsedPair, policy: Policy): Finding[] {
+  const { runtime, image } = pair;
   const evidence = evidenceOf(runtime, image);
   if (evidence === null) return [];
-  const told = countedOf(byTable(state, runtime, image));
+  const told = countedOf(pair.reach?.met ?? []);
   const facts = [runtimeFact(runtime), imageFact(image)];
   const title = `the guest image does not fit the ${runtime.isIncoming ? 'incoming' : 'installed'} Kata runtime`;
   const make = (code: Code, more: Finding['facts'], consequence: string): Finding =>
@@ -78,8 +66,8 @@ function findingsOf(state: State, runtime: Runtime, image: Image, policy: Policy
     found.push(make('KC102', more, `the two read the same bytes in different ways: ${first.field}`));
   }
   const missing = (evidence.missing ?? []).filter((name) => !told.some(({ row }) => row.name === name));
-  const { readers, isSure } = readsOf(state.reading, runtime, image);
-  const { met, unknown } = reachOfCalls(missing, runtime.version, readers, isSure, state.known);
+  const { readers, isSure } = pair.reads;
+  const { met, unknown } = reachOfCalls(missing, runtime.version, readers, isSure, pair.state.known);
   const counted = countedOf(met);
   const code = codeOf(met);
   if (code !== null) {

@@ -5,44 +5,36 @@
  */
 
 import { betweenReleases, whyNotCovered } from '../../protocol/place.ts';
-import { codeOf, countedOf, type Known, type Met, type Reach, reach } from '../../protocol/reach.ts';
+import { codeOf, countedOf, type Met, type Reach } from '../../protocol/reach.ts';
 import { consequenceOf } from '../../protocol/words.ts';
-import { conditionOf, type Image, isJudged, type Requirement, type Runtime, type State } from '../../state/node.ts';
-import { type Reads, readsOf } from '../../state/reading.ts';
+import { conditionOf, type Image, isJudged, type Requirement, type Runtime } from '../../state/node.ts';
 import { isInRange, type Version } from '../../version.ts';
 import type { Code, Fact, Finding } from '../findings.ts';
 import type { Policy } from '../policy.ts';
 import { imageFact, metFact, remedyFor, runtimeFact } from '../wording.ts';
 import { type Check, finding, usualRemedy } from './check.ts';
 import { isRefuted } from './evidence.ts';
+import type { PairCheck, UsedPair } from './used-pair.ts';
 
 interface Pair {
   readonly runtime: Runtime;
   readonly requirement: Requirement;
   readonly image: Image;
   readonly agent: Version;
-  readonly manager: State['manager'];
-  readonly known: Known;
-  /** The configurations that are read with this image. */
-  readonly reads: Reads;
+  readonly used: UsedPair;
 }
 
 /** A check of each pair of which both versions, and a requirement, are known. */
-function pairCheck(codes: readonly Code[], examine: (pair: Pair, policy: Policy) => Finding | null): Check {
+function pairCheck(codes: readonly Code[], examine: (pair: Pair, policy: Policy) => Finding | null): PairCheck {
   return {
     codes,
-    examine: (state, policy) =>
-      state.images.flatMap((image) => {
-        const condition = conditionOf(image);
-        if (condition.is !== 'known') return [];
-        return state.runtimes.flatMap((runtime) => {
-          const { requirement } = runtime;
-          if (requirement === null || !isJudged(state, runtime, image)) return [];
-          const { manager, known, reading } = state;
-          const reads = readsOf(reading, runtime, image);
-          return examine({ runtime, requirement, image, agent: condition.agent, manager, known, reads }, policy) ?? [];
-        });
-      }),
+    examine: (used, policy) => {
+      const { runtime, image, agent } = used;
+      const { requirement } = runtime;
+      if (agent === undefined || requirement === null) return [];
+      const found = examine({ runtime, requirement, image, agent, used }, policy);
+      return found === null ? [] : [found];
+    },
   };
 }
 
@@ -88,7 +80,7 @@ const byProtocol = pairCheck(['KC102', 'KC103', 'KC107'], (pair, policy) => {
     consequence: consequenceOf(proof.length === 0 ? counted : proof),
     affects: [image.facts.path],
     missing: counted.filter(({ row }) => row.kind === 'call').map(({ row }) => row.name),
-    remedy: remedyFor(runtime, image, pair.manager, counted),
+    remedy: remedyFor(runtime, image, pair.used.state.manager, counted),
   };
   // The tables know releases; what was built may be another thing, and the programs say that it is.
   if (code === 'KC103' && proof.some(({ row }) => row.kind === 'call') && isRefuted(runtime, image)) {
@@ -102,14 +94,14 @@ const byProtocol = pairCheck(['KC102', 'KC103', 'KC107'], (pair, policy) => {
 });
 
 /** Why something that would keep pods from starting is only a warning. */
-function doubtFacts({ runtime, agent, known }: Pair, counted: readonly Met[]): Fact[] {
+function doubtFacts({ runtime, agent, used }: Pair, counted: readonly Met[]): Fact[] {
   if (!counted.some(({ isDoubtful }) => isDoubtful)) return [];
   const versions: readonly (readonly [string, Version | undefined])[] = [
     ['runtime', runtime.version],
     ['agent', agent],
   ];
   const found = versions.flatMap(([who, version]) => {
-    const between = version === undefined ? null : betweenReleases(version, known.lastMinors);
+    const between = version === undefined ? null : betweenReleases(version, used.state.known.lastMinors);
     return between === null ? [] : [`the ${who} ${version?.written} is ${between}`];
   });
   const why =
@@ -119,29 +111,28 @@ function doubtFacts({ runtime, agent, known }: Pair, counted: readonly Met[]): F
   return [{ label: 'not certain', value: why.join('; '), from: '' }];
 }
 
-const byDeclaration = pairCheck(['KC101'], ({ runtime, requirement, image, agent, manager }, policy) => {
+const byDeclaration = pairCheck(['KC101'], ({ runtime, requirement, image, agent, used }, policy) => {
   if (requirement.isRule || requirement.otherwise !== undefined || isInRange(agent, requirement.range)) return null;
   return finding('KC101', policy, {
     title: unfitTitle(runtime),
     facts: [runtimeFact(runtime), imageFact(image)],
     consequence: `This runtime works with agent ${requirement.range.text}, but the agent in the image is ${agent.text}. Containers may not start, or may fail later when one side calls what the other does not have.`,
     affects: [image.facts.path],
-    remedy: remedyFor(runtime, image, manager),
+    remedy: remedyFor(runtime, image, used.state.manager),
   });
 });
 
 const byRule = pairCheck(['KC104'], (pair, policy) => {
   const { image, agent } = pair;
   const requirement = pair.requirement.otherwise ?? pair.requirement;
-  // To ask the tables takes the longest.
-  if (!requirement.isRule || isInRange(agent, requirement.range) || reachOf(pair) !== undefined) return null;
+  if (!requirement.isRule || reachOf(pair) !== undefined || isInRange(agent, requirement.range)) return null;
   const runtime = { ...pair.runtime, requirement };
-  const why = pair.requirement.otherwise === undefined ? null : whyNotCovered(agent, pair.known.lastMinors);
+  const why = pair.requirement.otherwise === undefined ? null : whyNotCovered(agent, pair.used.state.known.lastMinors);
   return finding('KC104', policy, {
     facts: [runtimeFact(runtime), imageFact(image)],
     consequence: `Containers may fail: nothing declares that agent ${agent.text} works with runtime ${runtime.version?.text ?? 'of unknown version'}${why === null ? '' : `, and ${why}`}.`,
     affects: [image.facts.path],
-    remedy: remedyFor(runtime, image, pair.manager),
+    remedy: remedyFor(runtime, image, pair.used.state.manager),
   });
 });
 
@@ -165,12 +156,11 @@ const ofDoubtfulVersion: Check = {
 
 export const requirementChecks: readonly Check[] = [withoutRequirement, ofDoubtfulVersion];
 /** At most one of them speaks of a pair. */
-export const pairChecks: readonly Check[] = [byProtocol, byDeclaration, byRule];
+export const pairChecks: readonly PairCheck[] = [byProtocol, byDeclaration, byRule];
 
 /** Undefined where something else decides, and where the protocol's tables do not tell. */
-function reachOf({ requirement, runtime, agent, known, reads }: Pair): Reach | undefined {
-  if (requirement.otherwise === undefined || runtime.version === undefined) return undefined;
-  return reach(runtime.version, agent, reads.readers, reads.isSure, known);
+function reachOf({ requirement, used }: Pair): Reach | undefined {
+  return requirement.otherwise === undefined ? undefined : used.reach;
 }
 
 /** What --requires says holds for a runtime of any version. */

@@ -1,8 +1,10 @@
 import * as assert from 'uvu/assert';
 import { pairChecks, requirementChecks } from '../../../src/judge/checks/pair.ts';
+import type { State } from '../../../src/state/node.ts';
 import {
   declares,
   examined,
+  examinedPairs,
   history,
   image,
   imagePath,
@@ -19,7 +21,10 @@ import {
 import { suite } from '../../suite.ts';
 
 const test = suite('checks of a pair');
-const checks = [...requirementChecks, ...pairChecks];
+const found = (state: State, policy = usualPolicy) => [
+  ...examined(requirementChecks, state, policy),
+  ...examinedPairs(pairChecks, state, policy),
+];
 
 const rows: readonly JudgeRow[] = [
   // What fits.
@@ -92,14 +97,14 @@ const rows: readonly JudgeRow[] = [
 
 for (const [rule, runtimes, images, expected, { policy = {}, onlyChanges = false } = {}] of rows) {
   test(rule, () => {
-    const findings = examined(checks, stateOf(runtimes, images, { onlyChanges }), { ...usualPolicy, ...policy });
+    const findings = found(stateOf(runtimes, images, { onlyChanges }), { ...usualPolicy, ...policy });
     assert.equal(told(findings), expected);
   });
 }
 
 test('a finding names what is missing, when it is asked for, and the setting that decides it', () => {
   const coming = incomingRuntime('3.2.0-1', history, { replaces: '3.1.0-1' });
-  const [finding] = examined(checks, stateOf([coming], [image('3.1.0')]));
+  const [finding] = found(stateOf([coming], [image('3.1.0')]));
   const compiled = 'static_sandbox_resource_mgmt = false (compiled in, as no configuration sets it)';
   assert.equal(finding, {
     code: 'KC103',
@@ -136,13 +141,13 @@ test('a finding names what is missing, when it is asked for, and the setting tha
 });
 
 test('where nothing gets through, single calls are not listed', () => {
-  const [finding] = examined(checks, stateOf([runtime('2.0.0', history)], [image('1.12.0')]));
+  const [finding] = found(stateOf([runtime('2.0.0', history)], [image('1.12.0')]));
   assert.is(finding?.consequence, 'pods do not start: ttRPC');
   assert.is(finding?.facts.length, 3);
 });
 
 test('what only some pods meet: they are named, and both of the same release settle it', () => {
-  const [finding] = examined(checks, stateOf([runtime('3.3.0', history)], [image('3.2.0')]));
+  const [finding] = found(stateOf([runtime('3.3.0', history)], [image('3.2.0')]));
   assert.is(finding?.title, 'certain pods or operations fail with this agent');
   assert.is(
     finding?.consequence,
@@ -153,7 +158,7 @@ test('what only some pods meet: they are named, and both of the same release set
 
 test('a setting alone is in the way: its file and line, and what to change', () => {
   const reading = readingOf(settingsOf({ 'hypervisor.qemu.shared_fs': 'virtio-9p' }));
-  const [finding] = examined(checks, stateOf([runtime('4.1.0', history)], [image('4.1.0')], { reading }));
+  const [finding] = found(stateOf([runtime('4.1.0', history)], [image('4.1.0')], { reading }));
   assert.is(finding?.code, 'KC103');
   const place = 'shared_fs = "virtio-9p" (/usr/share/defaults/kata-containers/configuration.toml, line 1)';
   assert.ok(finding?.facts.some(({ from }) => from.endsWith(place)));
@@ -161,7 +166,7 @@ test('a setting alone is in the way: its file and line, and what to change', () 
 });
 
 test('a build between two releases is said to be one, where that is why it is not certain', () => {
-  const [finding] = examined(checks, stateOf([runtime('2.2.0', history)], [image('2.2.0-rc0')]));
+  const [finding] = found(stateOf([runtime('2.2.0', history)], [image('2.2.0-rc0')]));
   assert.equal(finding?.facts.at(-1), {
     label: 'not certain',
     value: 'the agent 2.2.0-rc0 is a build before 2.2.0',
@@ -170,7 +175,7 @@ test('a build between two releases is said to be one, where that is why it is no
 });
 
 test('the rule that decides where the table ends is named, and the end is', () => {
-  const [finding] = examined(checks, stateOf([runtime('4.1.0', history)], [image('4.2.0')]));
+  const [finding] = found(stateOf([runtime('4.1.0', history)], [image('4.2.0')]));
   assert.is(
     finding?.consequence,
     'Containers may fail: nothing declares that agent 4.2.0 works with runtime 4.1.0, and the protocol history ends at 4.1.',
@@ -179,12 +184,12 @@ test('the rule that decides where the table ends is named, and the end is', () =
 });
 
 test('an installed runtime is called so', () => {
-  const [finding] = examined(checks, stateOf([runtime('3.4.0', declares)], [image('1.0.0')]));
+  const [finding] = found(stateOf([runtime('3.4.0', declares)], [image('1.0.0')]));
   assert.is(finding?.title, 'the guest image does not fit the installed Kata runtime');
   assert.is(finding?.facts[0]?.label, 'installed');
 });
 
 test('a rule says what it does not know, and nothing of a declaration', () => {
-  const [finding] = examined(checks, stateOf([incomingRuntime('3.5.0')], [image('3.4.0')]));
+  const [finding] = found(stateOf([incomingRuntime('3.5.0')], [image('3.4.0')]));
   assert.is(finding?.consequence, 'Containers may fail: nothing declares that agent 3.4.0 works with runtime 3.5.0.');
 });
