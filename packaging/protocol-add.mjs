@@ -10,9 +10,9 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { lastMinor } from '../src/protocol/releases.ts';
 import { differences } from '../src/protocol/proto-compare.ts';
 import { parseProtos } from '../src/protocol/proto-files.ts';
+import { lastMinor } from '../src/protocol/releases.ts';
 import { parseVersion } from '../src/version.ts';
 
 const [repository, tag, from = `${lastMinor}.0`] = process.argv.slice(2);
