@@ -144,7 +144,6 @@ export function rustProgram(
   descriptors: readonly Buffer[],
   notServed: readonly string[] = [],
 ): string {
-  const folder = temporaryFolder();
   const embedded = descriptors.map((bytes, at) => `static DESCRIPTOR${at}: &[u8] = &[${[...bytes].join(',')}];\n`);
   const source = `// Debian's rustc of bookworm has no std::hint::black_box yet.
 fn black_box<T: Copy>(value: T) -> T {
@@ -160,6 +159,28 @@ ${descriptors.map((_, at) => `    println!("{}", black_box(DESCRIPTOR${at}).len(
 ${notServed.map((name) => `    println!("{}", black_box("/grpc.AgentService/${name} is not supported"));`).join('\n')}
 }
 `;
+  return builtByRustc(source);
+}
+
+/** A runtime in Rust without a descriptor, as all of them are, which formats its constants for --version as runtime-rs does. Returns its path. */
+export function rustRuntime(version: string, commit: string): string {
+  const source = `const PROJECT_NAME: &str = "Kata Containers";
+const CONTAINERD_RUNTIME_NAME: &str = "io.containerd.kata.v2";
+const RUNTIME_VERSION: &str = "${version}";
+const RUNTIME_GIT_COMMIT: &str = "${commit}";
+fn main() {
+    let text = format!(
+        "{} containerd shim (Rust): id: {}, version: {}, commit: {}",
+        PROJECT_NAME, CONTAINERD_RUNTIME_NAME, RUNTIME_VERSION, RUNTIME_GIT_COMMIT,
+    );
+    println!("{}", text);
+}
+`;
+  return builtByRustc(source);
+}
+
+function builtByRustc(source: string): string {
+  const folder = temporaryFolder();
   writeFileSync(join(folder, 'main.rs'), source);
   execFileSync('/usr/bin/rustc', ['-O', '-C', 'strip=symbols', '-o', 'program', 'main.rs'], {
     cwd: folder,
@@ -249,6 +270,16 @@ export function elf({
     u64(at + 32, size);
   }
   return bytes;
+}
+
+/** The constants of runtime-rs in the order in which --version formats them. */
+export function rustTexts(version: string, commit: string, name = 'io.containerd.kata.v2'): MadeElf {
+  return {
+    texts: ['Kata Containers', name, version, commit],
+    section: '.text',
+    dataName: '.data.rel.ro',
+    relocation: 8,
+  };
 }
 
 /** What reads as a Go program of this version, and cannot be run. */

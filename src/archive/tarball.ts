@@ -11,8 +11,8 @@ import { LimitExceeded, Problem, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { utf8 } from '../read/bytes.ts';
 import { type Compression, type CompressionName, compressions, decompress } from '../read/decompress.ts';
-import { goVersion } from '../read/go-version.ts';
 import * as limits from '../read/limits.ts';
+import { programVersion } from '../read/program-version.ts';
 import { Budget, Source } from '../read/source.ts';
 import { layersOf } from './container-image.ts';
 import { type Member, type PackageFields, PieceReader } from './members.ts';
@@ -28,7 +28,7 @@ const releaseName =
   /^(?:.*\/)?kata-(?:go-)?static-(v?[0-9].*?)-(?:amd64|x86_64|arm64|aarch64|ppc64le|s390x|riscv64)\.tar/;
 const versionFile = `${ownPrefix}/VERSION`;
 const versionLimit = 4096;
-/** The runtimes in Go, whose version can be read (go-version.ts). */
+/** The runtimes, of which most have a version that can be read (program-version.ts). */
 const runtimeName = /^opt\/kata\/bin\/(?:kata-runtime|containerd-shim-kata[a-z0-9-]*-v2)$/;
 const forms: readonly CompressionName[] = ['gzip', 'zstd', 'xz'];
 const readSize = 256 * 1024;
@@ -53,7 +53,7 @@ function compressionIn(head: Uint8Array): Compression | undefined {
 
 /**
  * What it says of itself. A package of pacman: its .PKGINFO. A static tarball: its name, and the version that comes first, in its file VERSION
- * or in a Go runtime in it; else, with a doubt, the one in its own name; else none. Throws Corrupt, Unsupported, LimitExceeded, NotFound (a
+ * or in a runtime in it; else, with a doubt, the one in its own name; else none. Throws Corrupt, Unsupported, LimitExceeded, NotFound (a
  * program that decompresses), Io.
  */
 export async function tarballFields(host: Host, path: string, deadline: number): Promise<PackageFields> {
@@ -77,7 +77,7 @@ async function versionIn(reading: Reading, member: Member, path: string): Promis
   if (!runtimeName.test(member.path) || member.size > limits.agentBytes) return '';
   const file = await keptAside(reading, member.pieces(), `${path}, ${member.path}`);
   try {
-    return goVersion(new Source(file, new Budget(reading.host, reading.deadline))) ?? '';
+    return programVersion(new Source(file, new Budget(reading.host, reading.deadline))) ?? '';
   } catch (error) {
     // It is no program, or a broken one: its version is not known.
     if (error instanceof Problem) return '';

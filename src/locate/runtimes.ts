@@ -8,8 +8,8 @@ import type { Host } from '../host/host.ts';
 import { followedStatus, resolvePath } from '../host/rooted.ts';
 import { type Description, DescriptorSearch } from '../protocol/descriptors.ts';
 import { latin1 } from '../read/bytes.ts';
-import { goVersion } from '../read/go-version.ts';
 import * as limits from '../read/limits.ts';
+import { programVersion } from '../read/program-version.ts';
 import { Budget, Source } from '../read/source.ts';
 
 /** The programs print a line and end; an own deadline, in milliseconds, leaves time for the rest of the check. */
@@ -58,9 +58,9 @@ function readProgram<T>(host: Host, path: string, deadline: number, read: (sourc
   }
 }
 
-/** Of a Go program; null when it cannot be told for sure. Nothing is run. */
+/** Null when it cannot be told for sure. Nothing is run. */
 export function versionInProgram(host: Host, path: string, deadline: number): string | null {
-  return readProgram(host, path, deadline, goVersion);
+  return readProgram(host, path, deadline, programVersion);
 }
 
 /** What the program says of the agent protocol; null when it says nothing. */

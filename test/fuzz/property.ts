@@ -11,9 +11,9 @@ import { summaryPath } from '../../src/read/agent.ts';
 import { isInitrd, openInitrd } from '../../src/read/cpio.ts';
 import { findFileSystem, readLayout } from '../../src/read/disk.ts';
 import type { FileSystem, Inode } from '../../src/read/filesystem.ts';
-import { goVersion } from '../../src/read/go-version.ts';
 import { readImage } from '../../src/read/image.ts';
 import * as limits from '../../src/read/limits.ts';
+import { programVersion } from '../../src/read/program-version.ts';
 import { Budget, Source } from '../../src/read/source.ts';
 import type { Piece } from './structures.ts';
 
@@ -249,7 +249,7 @@ function examineProgram(host: Host, path: string, options: ExamineOptions): Exam
   const source = new Source(host.open(path), budgetOf(host, options));
   let outcome: Examined['outcome'] = 'answer';
   try {
-    const version = goVersion(source);
+    const version = programVersion(source);
     if (version !== null && !/^[0-9]+\.[0-9]+\.[0-9]/.test(version)) throw new Fault(`a version ${version}`);
   } catch (error) {
     outcome = checkProblem(error).kind;

@@ -3,21 +3,21 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Problem } from '../../src/errors.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import { goVersion } from '../../src/read/go-version.ts';
+import { programVersion } from '../../src/read/program-version.ts';
 import { Budget, Source } from '../../src/read/source.ts';
 import { Random } from '../fuzz/mutate.ts';
 import { hostOf, MemoryFile } from '../fuzz/property.ts';
 import { temporaryFolder } from '../images.ts';
-import { elf, goProgram, type MadeElf } from '../programs.ts';
+import { elf, goProgram, type MadeElf, rustRuntime, rustTexts } from '../programs.ts';
 import { suite } from '../suite.ts';
 
-const test = suite('the version in a Go program');
+const test = suite('the version in a program');
 const host = createNodeHost();
 
 function versionOf(path: string): string | null {
   const file = host.open(path);
   try {
-    return goVersion(new Source(file, new Budget(host, host.now() + 60_000)));
+    return programVersion(new Source(file, new Budget(host, host.now() + 60_000)));
   } finally {
     file.close();
   }
@@ -38,6 +38,16 @@ for (const [architecture, isPositionIndependent, version] of real) {
       assert.is(versionOf(goProgram({ version, architecture, isPositionIndependent })), version);
     },
     { needs: ['go'], timeout: 300 },
+  );
+}
+
+const commit = '0123456789abcdef0123456789abcdef01234567';
+
+for (const text of [commit, `${commit}-dirty`, '', `3.1.0-${commit}`]) {
+  test(
+    `a real one of Rust, built at ${text === '' ? 'no commit' : text}`,
+    () => assert.is(versionOf(rustRuntime('3.1.0', text)), '3.1.0'),
+    { needs: ['rustc'], timeout: 120 },
   );
 }
 
@@ -62,6 +72,27 @@ const rows: readonly [rule: string, made: MadeElf, expected: string | null][] = 
   ['of a vendor', { texts: ['3.19.1.kata3'] }, '3.19.1.kata3'],
   ['texts that only begin as a version', { texts: ['3.29.0sha512', '3.29', '3.29.0-', 'v3.29.0'] }, null],
   ['nothing', { texts: [] }, null],
+  ['Rust', rustTexts('3.29.0', commit), '3.29.0'],
+  ['Rust, the pointers stand in the data', { ...rustTexts('4.1.0-rc1', commit), relocation: null }, '4.1.0-rc1'],
+  ['Rust, s390x', { ...rustTexts('3.29.0', commit), machine: 22, isBig: true, relocation: 12 }, '3.29.0'],
+  ['Rust, of changed sources', rustTexts('3.29.0', `${commit}-dirty`), '3.29.0'],
+  ['Rust, not from git', rustTexts('3.29.0', ''), '3.29.0'],
+  ['Rust, the version stands in its commit, too', rustTexts('3.0.0', `3.0.0-${commit}`), '3.0.0'],
+  ['Rust, the commit is of another version', rustTexts('3.0.0', `3.1.0-${commit}`), null],
+  ['Rust, something else stands where the commit does', rustTexts('3.29.0', 'x'), null],
+  ['Rust, another name stands before the version', rustTexts('3.29.0', commit, 'io.containerd.runc.v2'), null],
+  ['Rust, a version that is none', rustTexts('3.29', commit), null],
+  [
+    'Rust, in another order',
+    { ...rustTexts('3.29.0', commit), texts: ['io.containerd.kata.v2', commit, '3.29.0'] },
+    null,
+  ],
+  [
+    'Rust, two versions',
+    { ...rustTexts('', ''), texts: [...rustTexts('3.1.0', commit).texts, ...rustTexts('3.2.0', commit).texts] },
+    null,
+  ],
+  ['Rust, only constants count', { ...rustTexts('3.29.0', commit), dataName: '.data' }, null],
   ['a program that is not of Go', { texts: ['3.29.0'], section: '.text' }, null],
   ['a newer Go names what it was built from', { texts: ['3.29.0'], section: '.go.buildinfo' }, '3.29.0'],
   ['only variables count', { texts: ['3.29.0'], dataName: '.rodata' }, null],
@@ -90,7 +121,10 @@ test('damaged programs give a version, none, or one of our errors, and end', () 
   let refused = 0;
   for (let number = 0; number < 3000; number += 1) {
     const random = new Random(20261127, number);
-    const bytes = elf({ texts: [...cni, '3.29.0'], relocation: number % 2 === 0 ? 8 : null });
+    const relocation = number % 2 === 0 ? 8 : null;
+    const bytes = elf(
+      number % 3 === 0 ? { ...rustTexts('3.29.0', commit), relocation } : { texts: [...cni, '3.29.0'], relocation },
+    );
     for (let count = 1 + random.below(3); count > 0; count -= 1) {
       const at = random.below(bytes.length - 8);
       const value = [0, 0xff, 0x7fffffff, 0x10000, random.below(1 << 30)][random.below(5)] as number;
@@ -100,7 +134,7 @@ test('damaged programs give a version, none, or one of our errors, and end', () 
     const file = new MemoryFile('program', bytes);
     const memory = hostOf(host, () => file);
     try {
-      const found = goVersion(new Source(file, new Budget(memory, memory.now() + 5000)));
+      const found = programVersion(new Source(file, new Budget(memory, memory.now() + 5000)));
       assert.ok(found === null || /^\d+\.\d+\.\d/.test(found), String(found));
     } catch (error) {
       assert.instance(error, Problem);

@@ -1,12 +1,15 @@
 /**
- * The version that a Go program of Kata has in itself, without running it.
+ * The version that a runtime of Kata has in itself, without running it.
  *
- * Go keeps the texts of a program one behind the other without an end, so that a search for text cannot tell where one begins. But the version is a
- * variable, so that the section .data holds its string header: a pointer, and a length (https://pkg.go.dev/reflect#StringHeader). In a
- * position-independent program the pointer is the addend of a relocation. Format: ELF, elf(5), of 64 bits and either byte order; the numbers of the relocations are
- * from the psABI of each architecture.
+ * Go and Rust keep the texts of a program one behind the other without an end, so that a search for text cannot tell where one begins. But a
+ * section of data holds their headers: a pointer, and a length. In a position-independent program the pointer is the addend of a relocation. Format:
+ * ELF, elf(5), of 64 bits and either byte order; the numbers of the relocations are from the psABI of each architecture.
  *
- * The same section holds versions of the Container Network Interface, 0.x and 1.x, so that not every program can be told.
+ * - Go: the version is a variable, so that its header is in .data (https://pkg.go.dev/reflect#StringHeader). The same section holds versions of the
+ *   Container Network Interface, 0.x and 1.x, so that not every program can be told.
+ * - Rust: --version formats four constants (src/runtime-rs/crates/shim/src/bin/main.rs, show_version, the same from 3.0.0 to 4.1.0), so that their
+ *   headers stand in this order in .data.rel.ro: the project's name, the runtime's name, the version, the commit. Three in a row are no chance. A compiler may
+ *   lay them out in another way (rustc 1.95 does where the program has a fixed address): then nobody can tell.
  */
 
 import { Corrupt } from '../errors.ts';
@@ -24,7 +27,9 @@ const relativeRelocations: ReadonlyMap<number, number> = new Map([
 
 /** `0.0.0` to `999.999.999-alpha999`, and what vendors put behind. */
 const shortest = 5;
-const longest = 32;
+const longestVersion = 32;
+/** Of all texts that are read: a version, a commit and `-dirty`. */
+const longest = longestVersion + 48;
 const versionText = /^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:-(?:alpha|rc)[0-9]{1,3})?(?:\.[a-z]+[0-9]+)?$/;
 
 /** Those by which a Go program is known: the first is inside of another one in some position-independent programs, the others came later. */
@@ -47,30 +52,35 @@ interface Part {
 }
 
 class Elf {
-  readonly #source: Source;
+  readonly source: Source;
   readonly #isBig: boolean;
   readonly relative: number;
   /** What is loaded of the file. */
   readonly loaded: readonly Part[];
-  readonly data: Part | undefined;
+  /** Of Go's variables, and of Rust's constants. */
+  readonly variables: Part | undefined;
+  readonly constants: Part | undefined;
   readonly relocations: readonly Part[];
   readonly isGo: boolean;
 
   /** Throws Corrupt, LimitExceeded, Io. */
   constructor(source: Source, isBig: boolean, relative: number) {
-    this.#source = source;
+    this.source = source;
     this.#isBig = isBig;
     this.relative = relative;
     const header = this.read(0, headerBytes, 'ELF header');
     this.loaded = this.#loadedParts(header);
     const sections = this.#sections(header);
-    this.data = sections.find(({ name, type }) => name === '.data' && type === progbits);
+    const partOf = (wanted: string): Part | undefined =>
+      sections.find(({ name, type }) => name === wanted && type === progbits);
+    this.variables = partOf('.data');
+    this.constants = partOf('.data.rel.ro');
     this.relocations = sections.filter(({ type }) => type === rela);
     this.isGo = sections.some(({ name }) => goSections.includes(name));
   }
 
   read(offset: number, length: number, what: string): Bytes {
-    return this.#source.read(offset, length, what);
+    return this.source.read(offset, length, what);
   }
 
   u16(bytes: Bytes, at: number): number {
@@ -136,7 +146,7 @@ class Elf {
   }
 }
 
-/** Places of texts that may be a version, in the file, by the page in which they begin; two numbers each, place and length. */
+/** Places of texts that are wanted, by the page of the file in which they begin; of each its place there, its length, and where its header is. */
 class Candidates {
   readonly pages = new Map<number, number[]>();
   readonly #loaded: readonly Part[];
@@ -146,33 +156,44 @@ class Candidates {
     this.#loaded = loaded;
   }
 
-  add(address: number, length: number): void {
+  add(address: number, length: number, header: number): void {
     const part = this.#loaded.find((one) => address >= one.address && address + length <= one.address + one.size);
     if (part === undefined || this.#count >= limits.programStrings) return;
     this.#count += 1;
     const place = address - part.address + part.offset;
     const page = Math.floor(place / pageBytes);
     const known = this.pages.get(page);
-    if (known === undefined) this.pages.set(page, [place, length]);
-    else known.push(place, length);
+    if (known === undefined) this.pages.set(page, [place, length, header]);
+    else known.push(place, length, header);
   }
 }
 
-/** The length of a string whose header begins at `at`, when it is that of a version. */
-function lengthAt(elf: Elf, data: Bytes, at: number): number | undefined {
-  if (at + 16 > data.length) return undefined;
-  const length = elf.word(data, at + 8);
-  return length !== undefined && length >= shortest && length <= longest ? length : undefined;
+/** The length of the text whose header begins here, in bytes from the section's begin; undefined for what is none, or not wanted. */
+type Wanted = (at: number) => number | undefined;
+
+interface Section {
+  readonly elf: Elf;
+  readonly part: Part;
+  readonly data: Bytes;
+}
+
+/** Null where there is none, or a larger one than any program has. Throws Corrupt, LimitExceeded, Io. */
+function sectionOf(elf: Elf, part: Part | undefined): Section | null {
+  if (part === undefined || part.size > limits.readBytes) return null;
+  return { elf, part, data: elf.read(part.offset, part.size, 'ELF section of data') };
+}
+
+function lengthAt({ elf, data }: Section, at: number): number | undefined {
+  return at + 16 > data.length ? undefined : elf.word(data, at + 8);
 }
 
 /** Throws Corrupt, LimitExceeded, Io. */
-function candidatesIn(elf: Elf, part: Part): Candidates {
+function candidatesIn({ elf, part, data }: Section, wanted: Wanted): Candidates {
   const found = new Candidates(elf.loaded);
-  const data = elf.read(part.offset, part.size, 'ELF section .data');
   for (let at = 0; at + 16 <= data.length; at += 8) {
-    const length = lengthAt(elf, data, at);
+    const length = wanted(at);
     const address = length === undefined ? 0 : (elf.word(data, at) ?? 0);
-    if (length !== undefined && address !== 0) found.add(address, length);
+    if (length !== undefined && address !== 0) found.add(address, length, at);
   }
   for (const { offset, size } of elf.relocations) {
     if (size > limits.programRelocations) continue;
@@ -183,20 +204,36 @@ function candidatesIn(elf: Elf, part: Part): Candidates {
         const place = (elf.word(table, at) ?? 0) - part.address;
         // The type is the lower half of r_info in both byte orders.
         if (place < 0 || place >= data.length || elf.word(table, at + 8) !== elf.relative) continue;
-        const length = lengthAt(elf, data, place);
+        const length = wanted(place);
         const address = elf.word(table, at + 16);
-        if (length !== undefined && address !== undefined) found.add(address, length);
+        if (length !== undefined && address !== undefined) found.add(address, length, place);
       }
     }
   }
   return found;
 }
 
+/** The texts by the places of their headers; `isFirst`: of what letter they may begin with, as nearly all fail there. Throws Corrupt, LimitExceeded, Io. */
+function textsIn(section: Section, wanted: Wanted, isFirst: (letter: number) => boolean): Map<number, string> {
+  const texts = new Map<number, string>();
+  const { source } = section.elf;
+  for (const [page, places] of candidatesIn(section, wanted).pages) {
+    const start = page * pageBytes;
+    const bytes = source.read(start, Math.min(pageBytes + longest, source.length - start), 'texts of a program').data;
+    for (let at = 0; at < places.length; at += 3) {
+      const [place = 0, length = 0, header = 0] = places.slice(at, at + 3);
+      const from = place - start;
+      if (isFirst(bytes[from] ?? 0)) texts.set(header, latin1(bytes.subarray(from, from + length)));
+    }
+  }
+  return texts;
+}
+
 /**
- * The version as `3.29.0` or `2.5.0-rc1`; null for what is no Go program of a known architecture, and where it cannot be told.
+ * The version as `3.29.0` or `2.5.0-rc1`; null for what is no runtime of a known architecture, and where it cannot be told.
  * Throws Corrupt, LimitExceeded, Io.
  */
-export function goVersion(source: Source): string | null {
+export function programVersion(source: Source): string | null {
   if (source.length < headerBytes) return null;
   const header = source.read(0, headerBytes, 'ELF header');
   const isBig = header.u8(5) === 2;
@@ -205,21 +242,18 @@ export function goVersion(source: Source): string | null {
   const relative = relativeRelocations.get(isBig ? header.u16be(18) : header.u16(18));
   if (relative === undefined) return null;
   const elf = new Elf(source, isBig, relative);
-  if (elf.data === undefined || !elf.isGo || elf.data.size > limits.readBytes) return null;
-  const texts = new Set<string>();
-  for (const [page, places] of candidatesIn(elf, elf.data).pages) {
-    const start = page * pageBytes;
-    const bytes = source.read(start, Math.min(pageBytes + longest, source.length - start), 'texts of a program').data;
-    for (let at = 0; at < places.length; at += 2) {
-      const from = (places[at] as number) - start;
-      // Nearly all fail at their first letter.
-      const first = bytes[from] ?? 0;
-      if (first < 0x30 || first > 0x39) continue;
-      const text = latin1(bytes.subarray(from, from + (places[at + 1] as number)));
-      if (versionText.test(text)) texts.add(text);
-    }
-  }
-  return theOwn([...texts]);
+  const section = sectionOf(elf, elf.isGo ? elf.variables : elf.constants);
+  if (section === null) return null;
+  return elf.isGo ? goVersion(section) : rustVersion(section);
+}
+
+function goVersion(section: Section): string | null {
+  const wanted: Wanted = (at) => {
+    const length = lengthAt(section, at);
+    return length !== undefined && length >= shortest && length <= longestVersion ? length : undefined;
+  };
+  const texts = textsIn(section, wanted, (letter) => letter >= 0x30 && letter <= 0x39);
+  return theOwn([...new Set(texts.values())].filter((text) => versionText.test(text)));
 }
 
 /**
@@ -232,4 +266,35 @@ function theOwn(texts: readonly string[]): string | null {
   if (newer.length > 0) return newer.length === 1 ? (newer[0] ?? null) : null;
   const older = texts.filter((text) => major(text) === 1);
   return older.length === 1 ? (older[0] ?? null) : null;
+}
+
+const rustName = 'io.containerd.kata.v2';
+/** Until 3.1 with the version before it; empty in a build that is not from git. */
+const commitText = /^(?:[0-9a-f]{40}(?:-dirty)?)?$/;
+const headerStep = 16;
+
+function rustVersion(section: Section): string | null {
+  const starts: number[] = [];
+  const headers = new Set<number>();
+  for (let at = 0; at + 3 * headerStep <= section.data.length && starts.length < limits.programStrings; at += 8) {
+    if (lengthAt(section, at) !== rustName.length) continue;
+    const [version = 0, commit = longest + 1] = [1, 2].map((next) => lengthAt(section, at + next * headerStep));
+    if (version < shortest || version > longestVersion || commit > longest) continue;
+    starts.push(at);
+    for (const next of [0, 1, 2]) headers.add(at + next * headerStep);
+  }
+  if (starts.length === 0) return null;
+  const texts = textsIn(
+    section,
+    (at) => (headers.has(at) ? lengthAt(section, at) : undefined),
+    () => true,
+  );
+  const found = new Set<string>();
+  for (const at of starts) {
+    const [name, version = '', commit = ''] = [0, 1, 2].map((next) => texts.get(at + next * headerStep));
+    const own = commit.startsWith(version) ? commit.slice(version.length).replace(/^-/, '') : commit;
+    if (name === rustName && versionText.test(version) && commitText.test(own)) found.add(version);
+  }
+  const [first = null] = found;
+  return found.size === 1 ? first : null;
 }
