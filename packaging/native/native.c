@@ -118,7 +118,7 @@ enum {
   /* Streams in a row, with zeros between them, as the program takes them. */
   LZMA_CONCATENATED = 8,
   /* In bytes: as src/read/decompress.ts has it for the program. */
-  xz_memory = 256 * 1024 * 1024,
+  xz_memory = 72 * 1024 * 1024,
 };
 
 static struct {

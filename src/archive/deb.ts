@@ -24,7 +24,7 @@ import { tarMembers } from './tar.ts';
 const controlLimit = 1024 * 1024;
 const decompressors: Readonly<Record<string, readonly string[]>> = {
   gz: ['gzip', '-dc'],
-  xz: ['xz', '-dc', '-T1', '--memlimit-decompress=256MiB'],
+  xz: ['xz', '-dc', '-T1', '--memlimit-decompress=72MiB'],
   zst: ['zstd', '-dcq', '--memory=32MB'],
 };
 

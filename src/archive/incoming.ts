@@ -13,6 +13,7 @@ import type { AgentOptions, Observer } from '../read/agent.ts';
 import { latin1, utf8 } from '../read/bytes.ts';
 import { type ImageFacts, readOpenImage } from '../read/image.ts';
 import * as limits from '../read/limits.ts';
+import { shareOf } from '../read/source.ts';
 import { absolute, type Member, placeOf } from './members.ts';
 import type { PackageFile } from './package.ts';
 
@@ -36,6 +37,11 @@ export interface Observers {
 export interface Wanted {
   readonly path: string;
   readonly names: readonly string[];
+}
+
+/** What the temporary files of all packages of a run may still hold, in bytes. */
+export class Room {
+  left = limits.packageImageBytes;
 }
 
 /** Either what the image is, or why it could not be had out of the package. */
@@ -65,6 +71,7 @@ export class IncomingPayload {
   readonly #names: ReadonlySet<string>;
   readonly #folders: ReadonlySet<string>;
   readonly #observers: Observers;
+  readonly #room: Room;
   readonly #entries = new Map<string, Entry>();
   /** Of all names of one file, the one that has the content. */
   readonly #contents = new Map<string, string>();
@@ -74,13 +81,20 @@ export class IncomingPayload {
   readonly #unwritten = new Map<string, Io>();
   readonly #texts = new Map<string, string>();
   #textBytes = 0;
-  #written = 0;
   /** Whether a member passed that may be an image, by its name or by its size and folder. */
   holdsLikelyImage = false;
   #reading: Promise<void> | undefined;
 
   /** `names`: of all images that may be asked for. `deadline`: milliseconds on the host's clock. */
-  constructor(host: Host, file: PackageFile, names: Iterable<string>, deadline: number, observers: Observers = {}) {
+  constructor(
+    host: Host,
+    file: PackageFile,
+    names: Iterable<string>,
+    deadline: number,
+    observers: Observers = {},
+    room = new Room(),
+  ) {
+    this.#room = room;
     this.#host = host;
     this.#package = file;
     this.#deadline = deadline;
@@ -119,11 +133,11 @@ export class IncomingPayload {
       if (!found.has(path)) await attempt([path], () => places.set(path, this.#contentOf(names)));
     }
     await attempt(places.keys(), () => this.#keepOnly(new Set(places.values())));
-    for (const [path, place] of places) {
-      if (found.has(path)) continue;
+    const pending = [...places].filter(([path]) => !found.has(path));
+    for (const [index, [path, place]] of pending.entries()) {
       await attempt([path], async () => {
         const facts = await readOpenImage(this.#host, this.#fileAt(place), path, place, {
-          deadline: this.#deadline,
+          deadline: shareOf(this.#host.now(), this.#deadline, pending.length - index),
           observe: this.#observers.agent?.(path),
         });
         found.set(path, { facts, problem: null });
@@ -209,7 +223,7 @@ export class IncomingPayload {
       const isLikely = this.#names.has(place) || (member.size >= imageSize && this.#folders.has(folderOf(place)));
       if (member.type !== 'file' || !isLikely) continue;
       // Whether it is wanted, and too large, is seen when all links are known.
-      if (member.size <= limits.packageImageBytes - this.#written) await this.#keep(place, member);
+      if (member.size <= this.#room.left) await this.#keep(place, member);
     }
   }
 
@@ -246,8 +260,7 @@ export class IncomingPayload {
     write(() => this.#kept.set(place, this.#host.temporaryFile(`${place} in ${this.#package.path}`)));
     for await (const piece of member.pieces()) {
       this.#checkTime();
-      this.#written += piece.length;
-      write(() => this.#kept.get(place)?.write(piece));
+      write(() => this.#write(place, piece));
     }
   }
 
@@ -297,11 +310,7 @@ export class IncomingPayload {
    * Throws as `places`.
    */
   async #keepOnly(places: ReadonlySet<string>): Promise<void> {
-    this.#written = 0;
-    for (const [place, file] of this.#kept) {
-      if (places.has(place)) this.#written += file.size;
-      else this.#drop(place);
-    }
+    for (const place of this.#kept.keys()) if (!places.has(place)) this.#drop(place);
     const missing = new Set([...places].filter((place) => !this.#kept.has(place)));
     if (missing.size === 0) return;
     for await (const member of this.#package.members()) {
@@ -309,7 +318,7 @@ export class IncomingPayload {
       const place = placeOf(member);
       if (member.type !== 'file' || place === undefined || !missing.has(place)) continue;
       this.#drop(place);
-      if (member.size <= limits.packageImageBytes - this.#written) await this.#keep(place, member);
+      if (member.size <= this.#room.left) await this.#keep(place, member);
     }
   }
 
@@ -320,12 +329,26 @@ export class IncomingPayload {
     const problem = this.#unwritten.get(place);
     if (problem !== undefined) throw problem;
     throw new LimitExceeded(
-      `${this.#package.path}: its images have more than ${limits.packageImageBytes} bytes in all`,
+      `${this.#package.path}: the images of this run have more than ${limits.packageImageBytes} bytes in all`,
     );
   }
 
+  #write(place: string, piece: Uint8Array): void {
+    const file = this.#kept.get(place);
+    if (file === undefined) return;
+    const before = file.size;
+    try {
+      file.write(piece);
+    } finally {
+      this.#room.left -= file.size - before;
+    }
+  }
+
   #drop(place: string): void {
-    this.#kept.get(place)?.close();
+    const file = this.#kept.get(place);
+    if (file === undefined) return;
+    this.#room.left += file.size;
+    file.close();
     this.#kept.delete(place);
   }
 }

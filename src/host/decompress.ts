@@ -56,7 +56,7 @@ const forms = {
   },
   // The library itself takes streams in a row, and zeros between them. What its error is about it does not tell, as its program.
   xz: {
-    command: 'xz -dc -T1 --memlimit-decompress=256MiB',
+    command: 'xz -dc -T1 --memlimit-decompress=72MiB',
     magicSize: 1,
     isMember: () => false,
     takesZeros: false,

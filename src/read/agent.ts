@@ -130,6 +130,7 @@ export class VersionSearch {
   #tail = new Uint8Array(0);
   #isFirst = true;
   #isCrowded = false;
+  #commits = 0;
   readonly #nextCommit: NonNullable<Host['nextCommit']>;
   /** Whether the program is packed by upx, so that nothing can be found in it. */
   isPacked = false;
@@ -154,6 +155,9 @@ export class VersionSearch {
   /** Looks at the dashes from `from` to `end`. */
   #scan(bytes: Uint8Array, from: number, end: number): void {
     for (let at = this.#nextCommit(bytes, from, end + 1); at !== -1; at = this.#nextCommit(bytes, at + 1, end + 1)) {
+      this.#commits += 1;
+      if (this.#commits > limits.agentCommits) this.#isCrowded = true;
+      if (this.#isCrowded) return;
       const before = latin1(bytes.subarray(Math.max(0, at - versionLength), at));
       const commitEnd = at + 1 + commitLength;
       const after = latin1(bytes.subarray(commitEnd, commitEnd + versionReach));
@@ -161,8 +165,7 @@ export class VersionSearch {
       if (number === undefined) continue;
       const isDirty = find(bytes.subarray(commitEnd, commitEnd + dirty.length), dirty) === 0;
       this.#found.add(number + latin1(bytes.subarray(at, commitEnd)) + (isDirty ? '-dirty' : ''));
-      this.#isCrowded = this.#found.size > limits.agentVersions;
-      if (this.#isCrowded) return;
+      if (this.#found.size > limits.agentVersions) this.#isCrowded = true;
     }
   }
 

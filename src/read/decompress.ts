@@ -59,9 +59,9 @@ export const compressions: readonly Compression[] = [
   {
     name: 'xz',
     magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
-    // A header may ask for 4 GiB of memory; the highest preset needs 65 MiB. Other programs' own limits are below 256 MiB.
-    argv: ['xz', '-dc', '-T1', '--memlimit-decompress=256MiB'],
-    memory: '256 MiB',
+    // A header may ask for 4 GiB of memory; the highest preset needs 65 MiB.
+    argv: ['xz', '-dc', '-T1', '--memlimit-decompress=72MiB'],
+    memory: '72 MiB',
     package: 'xz (xz-utils on Debian)',
     findEnd: xzEnd,
     padding: 4,
@@ -135,6 +135,11 @@ function translated(
   return new DecompressorFailed(`${what}: ${how}`, trailing?.test(error.message));
 }
 
+/** Bytes that so many packed bytes of an initrd may unpack to. */
+export function plainLimit(packed: number): number {
+  return Math.min(limits.decompressedBytes, Math.max(limits.decompressedFloor, packed * limits.decompressedRatio));
+}
+
 /**
  * What comes out of the segment at byte `offset` of the source, and of segments of the same form right behind it. Throws
  * NotFound (no such program; the message names its package), DecompressorFailed, LimitExceeded (deadline, output), Io.
@@ -144,7 +149,7 @@ export async function* decompress(
   compression: Compression,
   source: Source,
   offset: number,
-  outputLimit = limits.decompressedBytes,
+  outputLimit = plainLimit(source.length - offset),
 ): AsyncGenerator<Uint8Array> {
   const what = `${compression.name} stream from byte ${offset} of ${source.path}`;
   try {
@@ -186,14 +191,13 @@ function gzipEnd(source: Source, start: number, plain: number): number | undefin
 }
 
 /** Runs `step` from `start` until it says that no further frame begins there; a step gives the end of one frame. */
-function walk(start: number, what: string, step: (at: number) => number | undefined): number {
+function walk(start: number, step: (at: number) => number | undefined): number {
   let at = start;
-  for (let steps = 0; steps <= limits.walkSteps; steps += 1) {
+  for (;;) {
     const next = step(at);
     if (next === undefined) return at;
     at = next;
   }
-  throw new LimitExceeded(`${what} from byte ${start}: more than ${limits.walkSteps} parts`);
 }
 
 /** Of zstd and lz4 alike: 16 magics, then a length. Undefined when none begins at `at`. */
@@ -209,7 +213,7 @@ function magicAt(source: Source, at: number): number | undefined {
 
 function zstdEnd(source: Source, start: number): number | undefined {
   const what = 'zstd segment';
-  return walk(start, what, (at) => {
+  return walk(start, (at) => {
     if (magicAt(source, at) !== 0xfd2fb528) return skippableEnd(source, at, what);
     const descriptor = source.read(at + 4, 1, what).u8(0);
     const isSingle = (descriptor & 0x20) !== 0;
@@ -217,7 +221,7 @@ function zstdEnd(source: Source, start: number): number | undefined {
     const contentSize = [isSingle ? 1 : 0, 2, 4, 8][descriptor >>> 6] as number;
     const blocks = at + 5 + (isSingle ? 0 : 1) + dictionary + contentSize;
     let isLast = false;
-    const end = walk(blocks, what, (block) => {
+    const end = walk(blocks, (block) => {
       if (isLast) return undefined;
       const head = source.read(block, 3, what);
       const size = (head.u16(0) | (head.u8(2) << 16)) >>> 3;
@@ -231,12 +235,12 @@ function zstdEnd(source: Source, start: number): number | undefined {
 
 function lz4End(source: Source, start: number): number | undefined {
   const what = 'lz4 segment';
-  return walk(start, what, (at) => {
+  return walk(start, (at) => {
     if (magicAt(source, at) !== 0x184d2204) return skippableEnd(source, at, what);
     const flags = source.read(at + 4, 1, what).u8(0);
     const blockChecksum = (flags & 0x10) === 0 ? 0 : 4;
     const blocks = at + 7 + ((flags & 8) === 0 ? 0 : 8) + ((flags & 1) === 0 ? 0 : 4);
-    const mark = walk(blocks, what, (block) => {
+    const mark = walk(blocks, (block) => {
       const size = source.read(block, 4, what).u32(0);
       return size === 0 ? undefined : block + 4 + (size & 0x7fffffff) + blockChecksum;
     });
@@ -248,8 +252,7 @@ function lz4End(source: Source, start: number): number | undefined {
 const lz4LegacyBlock = 8 * 1024 * 1024 + Math.floor((8 * 1024 * 1024) / 255) + 16;
 
 function lz4LegacyEnd(source: Source, start: number): number | undefined {
-  const what = 'lz4 legacy segment';
-  return walk(start, what, (at) => {
+  return walk(start, (at) => {
     const word = magicAt(source, at);
     if (word === 0x184c2102) return at + 4;
     return word === undefined || word === 0 || word > lz4LegacyBlock ? undefined : at + 4 + word;
@@ -363,6 +366,7 @@ export function skipZeros(source: Source, from: number, limit: number): number |
   for (let at = from; at < source.length; ) {
     if (at - from > limit) throw new LimitExceeded(`initrd: more than ${limit} bytes of zeros from byte ${from}`);
     const { data } = source.read(at, Math.min(step, source.length - at), 'initrd padding');
+    source.budget.step(data.length / limits.stepBytes, 'initrd padding');
     const place = firstNonZero(data, 0);
     if (place !== -1) return at + place;
     at += data.length;

@@ -244,7 +244,6 @@ class ErofsInode implements Inode {
       throw new LimitExceeded(`erofs directory ${this.#number}: ${this.size} bytes`);
     }
     const step = this.#volume.directoryBlockSize;
-    let entries = 0;
     for (let at = 0; at < this.size; at += step) {
       const data = this.readData(at, Math.min(step, this.size - at));
       const block = new Bytes(data, `erofs directory ${this.#number}, block ${at / step}`);
@@ -254,10 +253,7 @@ class ErofsInode implements Inode {
         throw new Corrupt(`${block.what}: the first name at byte ${first}`);
       }
       const count = first / direntSize;
-      entries += count;
-      if (entries > limits.directoryEntries) {
-        throw new LimitExceeded(`erofs directory ${this.#number}: more than ${limits.directoryEntries} entries`);
-      }
+      this.#volume.source.budget.step(block.length / limits.stepBytes, block.what);
       let start = first;
       for (let index = 0; index < count; index += 1) {
         let end: number;
@@ -575,8 +571,7 @@ class ClusterMap {
     }
     const from = cluster.type === clusterTypes.nonHead ? head + 1 : head;
     let back = cluster.type === clusterTypes.nonHead ? cluster.back : 1;
-    for (let steps = 0; ; steps += 1) {
-      if (steps > limits.walkSteps) throw new LimitExceeded(`${this.#what}: more than ${limits.walkSteps} steps back`);
+    for (;;) {
       if (back < 1 || back > head) throw new Corrupt(`${this.#what}: cluster ${head} points back by ${back}`);
       head -= back;
       cluster = this.#cluster(head);
@@ -611,6 +606,7 @@ class ClusterMap {
   }
 
   #cluster(number: number): Cluster {
+    this.#volume.source.budget.step(limits.clusterSteps, this.#what);
     const cluster = this.#inode.isCompact ? this.#compactCluster(number) : this.#fullCluster(number);
     if (cluster.type !== clusterTypes.nonHead && cluster.offset >= this.#clusterSize) {
       throw new Corrupt(`${this.#what}: cluster ${number} begins at its byte ${cluster.offset}`);

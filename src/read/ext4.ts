@@ -248,13 +248,9 @@ class Ext4Inode implements Inode {
 
   *#records(): Generator<DirectoryRecord> {
     this.#checkReadable('directory');
-    let entries = 0;
     for (const block of this.#directoryBlocks()) {
+      this.#volume.source.budget.step(block.length / limits.stepBytes, block.what);
       for (let at = 0; at + 8 <= block.length; ) {
-        entries += 1;
-        if (entries > limits.directoryEntries) {
-          throw new LimitExceeded(`ext4 directory ${this.#number}: more than ${limits.directoryEntries} entries`);
-        }
         const length = recordLength(block.u16(at + 4), this.#volume.blockSize);
         const nameLength = block.u8(at + 6);
         if (length < 8 || at + length > block.length || nameLength + 8 > length) {
@@ -355,7 +351,6 @@ class Ext4Inode implements Inode {
 
   #extents(): Run[] {
     const runs: Run[] = [];
-    let steps = 0;
     const walk = (node: Bytes, depth: number | undefined): void => {
       if (node.u16(0) !== extentMagic) throw new Corrupt(`${node.what}: no magic number`);
       const entries = node.u16(2);
@@ -364,8 +359,7 @@ class Ext4Inode implements Inode {
         throw new Corrupt(`${node.what}: a depth of ${height}`);
       }
       for (let index = 0; index < entries; index += 1) {
-        steps += 1;
-        if (steps > limits.walkSteps) throw new LimitExceeded(`${node.what}: more than ${limits.walkSteps} steps`);
+        this.#volume.source.budget.step(1, node.what);
         if (runs.length >= limits.fileExtents) {
           throw new LimitExceeded(`${node.what}: more than ${limits.fileExtents} extents`);
         }
@@ -397,6 +391,7 @@ class Ext4Inode implements Inode {
     const first = this.#mappedBlock(logical);
     let count = 1;
     while (count < wanted && this.#mappedBlock(logical + count) === (first === 0 ? 0 : first + count)) count += 1;
+    this.#volume.source.budget.step(count, `ext4 inode ${this.#number}`);
     return { logical, physical: first, count };
   }
 

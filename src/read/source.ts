@@ -11,6 +11,7 @@ import * as limits from './limits.ts';
 export class Budget {
   /** Bytes read so far. */
   spent = 0;
+  #stepsLeft: number;
   readonly deadline: number;
   /** The host's own parts, which take less of the time. */
   readonly lz4Block: Host['lz4Block'];
@@ -18,9 +19,14 @@ export class Budget {
   readonly nextCommit: Host['nextCommit'];
   readonly #host: Pick<Host, 'now'>;
 
-  /** `deadline`: milliseconds on the host's clock. */
-  constructor(host: Pick<Host, 'now' | 'lz4Block' | 'cpioHeader' | 'nextCommit'>, deadline: number) {
+  /** `deadline`: milliseconds on the host's clock. `steps`: through the structures of the image. */
+  constructor(
+    host: Pick<Host, 'now' | 'lz4Block' | 'cpioHeader' | 'nextCommit'>,
+    deadline: number,
+    steps = limits.imageSteps,
+  ) {
     this.#host = host;
+    this.#stepsLeft = steps;
     this.lz4Block = host.lz4Block;
     this.cpioHeader = host.cpioHeader;
     this.nextCommit = host.nextCommit;
@@ -36,8 +42,22 @@ export class Budget {
   spend(bytes: number, what: string): void {
     this.spent += bytes;
     if (this.spent > limits.imageBytes) throw new LimitExceeded(`${what}: more than ${limits.imageBytes} bytes read`);
+    this.step(limits.readSteps, what);
     this.checkTime(what);
   }
+
+  /** Throws LimitExceeded when so many steps more are too many. For loops that are quick, but that the image may lead through again and again. */
+  step(count: number, what: string): void {
+    this.#stepsLeft -= count;
+    if (this.#stepsLeft < 0) {
+      throw new LimitExceeded(`${what}: too many steps through the structures of the image`);
+    }
+  }
+}
+
+/** Until when the next of `left` images may be read: each has the same part of the time, and what one leaves goes to those behind it. */
+export function shareOf(now: number, deadline: number, left: number): number {
+  return now + (deadline - now) / left;
 }
 
 export class Source {

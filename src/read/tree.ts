@@ -327,9 +327,11 @@ export class Tree {
     const pending = components(path).reverse();
     const last = pending.shift();
     if (last === undefined || last === '..') return undefined;
+    const { budget, path: image } = this.#source;
     const parents: number[] = [];
     let links = 0;
     let here = root;
+    budget.step(pending.length, image);
     while (pending.length > 0) {
       const name = pending.pop();
       if (name === undefined || name === '' || name === '.') continue;
@@ -352,6 +354,7 @@ export class Tree {
         parents.length = 0;
       }
       pending.push(...target.split('/').reverse());
+      budget.step(pending.length, image);
       // As in the kernel, too many links are an error of this entry alone.
       if (links > limits.symlinks || pending.length > limits.pathBytes) return undefined;
     }

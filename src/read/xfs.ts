@@ -378,14 +378,10 @@ class XfsInode implements Inode {
       yield* this.#shortRecords();
       return;
     }
-    let entries = 0;
     for (const block of this.#directoryBlocks()) {
+      this.#volume.source.budget.step(block.length / limits.stepBytes, block.what);
       const { start, end } = this.#dataArea(block);
       for (let at = start; at < end; ) {
-        entries += 1;
-        if (entries > limits.directoryEntries) {
-          throw new LimitExceeded(`${this.#what}: more than ${limits.directoryEntries} entries`);
-        }
         const isFree = block.u16be(at) === freeTag;
         const nameLength = isFree ? 0 : block.u8(at + 8);
         const length = isFree ? block.u16be(at + 2) : this.#recordLength(nameLength);
@@ -532,13 +528,11 @@ class XfsInode implements Inode {
     const level = this.#fork.u16be(0);
     if (level === 0 || level > treeLevels) throw new Corrupt(`${this.#what}: an extent tree of ${level} levels`);
     const pending: { readonly block: number; readonly level: number }[] = [];
-    let steps = 0;
     const descend = (node: Bytes, header: number, height: number, count: number): void => {
       // First room for all keys, then the block numbers.
       const room = Math.floor((node.length - header) / 16);
       if (count === 0 || count > room) throw new Corrupt(`${node.what}: ${count} entries where ${room} fit`);
-      steps += count;
-      if (steps > limits.walkSteps) throw new LimitExceeded(`${node.what}: more than ${limits.walkSteps} nodes`);
+      this.#volume.source.budget.step(count, node.what);
       for (let index = count - 1; index >= 0; index -= 1) {
         pending.push({ block: node.u64be(header + room * 8 + index * 8), level: height - 1 });
       }
@@ -565,6 +559,7 @@ class XfsInode implements Inode {
     if (runs.length + count > limits.fileExtents) {
       throw new LimitExceeded(`${this.#what}: more than ${limits.fileExtents} extents`);
     }
+    this.#volume.source.budget.step(count, node.what);
     for (let index = 0; index < count; index += 1) {
       const at = start + index * extentSize;
       const [first, second, third, fourth] = [

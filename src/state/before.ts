@@ -2,7 +2,7 @@
  * The node before the transaction, as far as the state after it depends on it: what is installed, which images count, and who owns them.
  */
 
-import type { Wanted } from '../archive/incoming.ts';
+import { Room, type Wanted } from '../archive/incoming.ts';
 import type { Host } from '../host/host.ts';
 import { knownProtocol } from '../locate/additions.ts';
 import { namesOf } from '../locate/configurations.ts';
@@ -39,6 +39,7 @@ export interface Before {
   readonly reading: Reading;
   /** For what is read out of packages, in milliseconds on the host's clock. */
   readonly payloadDeadline: number;
+  readonly room: Room;
 }
 
 /** Of the time that is left, for what is read out of packages: what is installed is read, and all is told, in the rest. */
@@ -82,6 +83,7 @@ export async function nodeBefore(
     refused,
     reading,
     payloadDeadline,
+    room: new Room(),
   };
 }
 

@@ -7,6 +7,7 @@ import { Problem } from '../errors.ts';
 import { builderOf } from '../locate/builders.ts';
 import { usualImages } from '../locate/installation.ts';
 import { type ImageFacts, readImage } from '../read/image.ts';
+import { shareOf } from '../read/source.ts';
 import { parseVersion } from '../version.ts';
 import { identified } from './agents.ts';
 import { type Before, type Owned, ownerOf } from './before.ts';
@@ -32,7 +33,7 @@ export async function imagesAfter(
   const rebuilt = await rebuiltImages(before, incoming, others);
   const read = await readIncoming(before, incoming, bringers);
   const images: Image[] = [];
-  for (const image of before.images) {
+  for (const [index, image] of before.images.entries()) {
     const { path, kind, usedBy } = image;
     const rebuiltBy = rebuilt.get(path) ?? null;
     const isGone = await isTakenAway(before, image, incoming, read.get(path)?.problem ?? null);
@@ -43,7 +44,7 @@ export async function imagesAfter(
     const found = read.get(path);
     const installed = new Descriptions();
     const observe = kind === 'guest' ? () => installed.observe() : undefined;
-    const { deadline } = before.request;
+    const deadline = shareOf(before.host.now(), before.request.deadline, before.images.length - index);
     const facts =
       found?.facts ?? (await identified(before, await readImage(before.rooted, path, { deadline, observe })));
     // What an image says that is replaced is no matter.
@@ -137,15 +138,23 @@ async function readIncoming(
   bringers: ReadonlyMap<string, Incoming>,
 ): Promise<Map<string, IncomingImage>> {
   const found = new Map<string, IncomingImage>();
-  for (const comes of incoming) {
-    const wanted = before.images.filter(({ path, kind }) => kind === 'guest' && bringers.get(path) === comes);
-    const isStated = (comes.declared?.agentVersion ?? null) !== null;
-    if (comes.payload === null || wanted.length === 0) continue;
-    if (isStated && before.request.transaction?.isByHand !== true) continue;
-    for (const [path, image] of await comes.payload.images(wanted)) found.set(path, image);
+  const wantedOf = (comes: Incoming): readonly Owned[] =>
+    isStated(comes) && before.request.transaction?.isByHand !== true
+      ? []
+      : before.images.filter(({ path, kind }) => kind === 'guest' && bringers.get(path) === comes);
+  const wanted = new Map(incoming.map((comes) => [comes, wantedOf(comes)]));
+  // What was kept of the others takes the room.
+  for (const [{ payload }, images] of wanted) if (images.length === 0) payload?.close();
+  for (const [comes, images] of wanted) {
+    if (comes.payload === null || images.length === 0) continue;
+    for (const [path, image] of await comes.payload.images(images)) found.set(path, image);
     comes.payload.close();
   }
   return found;
+}
+
+function isStated({ declared }: Incoming): boolean {
+  return (declared?.agentVersion ?? null) !== null;
 }
 
 function isUsual(path: string): boolean {

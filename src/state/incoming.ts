@@ -115,10 +115,14 @@ async function incomingOf(
   const payload =
     file === null
       ? null
-      : new IncomingPayload(before.rooted, file, names, before.payloadDeadline, {
-          ...descriptions.observers,
-          keepsText: isConfiguration,
-        });
+      : new IncomingPayload(
+          before.rooted,
+          file,
+          names,
+          before.payloadDeadline,
+          { ...descriptions.observers, keepsText: isConfiguration },
+          before.room,
+        );
   const manifest = await manifestOf(before, file, installed?.name);
   const brought = await broughtBy(file, { manifest, owned, payload: isStated ? null : payload }, warnings);
   const { paths } = brought;

@@ -162,7 +162,7 @@ class Walk {
     this.#attempt(() => {
       for (const name of inode.names()) {
         names.push(name);
-        if (names.length > limits.directoryEntries) throw new Fault('more names than a directory may have');
+        if (names.length > limits.imageSteps) throw new Fault('more names than a directory may have');
       }
     });
     const most = this.#isThorough ? childLimit.thorough : childLimit.sampled;

@@ -196,7 +196,7 @@ async function compare(filesystem: FileSystem, budget: Budget, theirs: string, c
 }
 
 function open(image: string): Source {
-  return new Source(host.open(image), new Budget(host, host.now() + 300_000));
+  return new Source(host.open(image), new Budget(host, host.now() + 300_000, Number.POSITIVE_INFINITY));
 }
 
 function tell(name: string, other: string, { files, others, bytes }: Figures): void {

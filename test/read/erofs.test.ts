@@ -16,7 +16,7 @@ const host = createNodeHost();
 const folder = temporaryFolder();
 
 function open(image: string, offset = 0): Source {
-  return new Source(host.open(image), new Budget(host, host.now() + 60_000), offset);
+  return new Source(host.open(image), new Budget(host, host.now() + 60_000, Number.POSITIVE_INFINITY), offset);
 }
 
 /** Text of words in an order of chance. */

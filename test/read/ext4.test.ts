@@ -15,7 +15,7 @@ const folder = temporaryFolder();
 const needs = ['mkfs.ext4', 'e2fsck'];
 
 function open(image: string): Source {
-  return new Source(host.open(image), new Budget(host, host.now() + 60_000));
+  return new Source(host.open(image), new Budget(host, host.now() + 60_000, Number.POSITIVE_INFINITY));
 }
 
 /** A tree with what makes an ext reader fail: a large directory, deep and long names, holes, links of both forms. */

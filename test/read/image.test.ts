@@ -8,6 +8,7 @@ import type { File, Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
 import { type ImageFacts, readImage } from '../../src/read/image.ts';
+import * as limits from '../../src/read/limits.ts';
 import { forms } from '../e2e/program.ts';
 import {
   guestTree,
@@ -315,9 +316,9 @@ const fillings: readonly [what: string, begin: string, filling: string][] = [
 for (const { argv, needs } of native) {
   for (const [what, begin, filling] of fillings) {
     test(
-      `a megabyte of ${what} in the summary: less than 16 MB of memory in the native form`,
+      `a summary of the largest size, full of ${what}: less than 16 MB of memory in the native form`,
       () => {
-        const size = 1024 * 1024;
+        const size = limits.summaryBytes;
         const summary = (begin + filling.repeat(Math.floor((size - begin.length) / filling.length))).slice(0, size);
         const tree = packed({});
         mkdirSync(join(tree, 'var/lib/osbuilder'), { recursive: true });

@@ -35,7 +35,7 @@ const needs = ['mkfs.xfs', 'xfs_db', 'env'];
 const asRoot = ['root', 'mkfs.xfs', 'env', 'mount', 'umount', 'xfs_db', 'fallocate', 'cp'];
 
 function open(image: string): Source {
-  return new Source(host.open(image), new Budget(host, host.now() + 60_000));
+  return new Source(host.open(image), new Budget(host, host.now() + 60_000, Number.POSITIVE_INFINITY));
 }
 
 /** What stands at each path: a file's bytes, `-> target` of a link, the sorted names of a directory. */
@@ -409,7 +409,7 @@ class Memory implements File {
 }
 
 function inMemory(data: Buffer, seconds = 20, size = data.length): Source {
-  return new Source(new Memory(data, size), new Budget(host, host.now() + seconds * 1000));
+  return new Source(new Memory(data, size), new Budget(host, host.now() + seconds * 1000, Number.POSITIVE_INFINITY));
 }
 
 let pristine: Buffer | undefined;
@@ -897,7 +897,11 @@ for (const [name, size, options] of damagedForms) {
       const image = makeXfs(join(folder, `${name}.img`), tree, size, ...options);
       const whole = readFileSync(image);
       const file = new Memory(whole);
-      const packed = snapshotOfImage(openXfs(new Source(file, new Budget(host, host.now() + 20_000))), 400, 40);
+      const packed = snapshotOfImage(
+        openXfs(new Source(file, new Budget(host, host.now() + 20_000, Number.POSITIVE_INFINITY))),
+        400,
+        40,
+      );
       const reads = file.reads.filter(([, length]) => length <= 65536);
       const outcomes = { same: 0, other: 0, problem: 0 };
       const data = Buffer.from(whole);
