@@ -1,7 +1,8 @@
 /*
  * The module `native` of the native program: what QuickJS's own `os` lacks. `Decompressor` is gzip, zstd or xz by the system's libz,
  * libzstd or liblzma, in half the time of their programs; they are looked for when they are wanted, so that the program needs libc only.
- * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `isZero` finds the holes of a file. `lz4Block`
+ * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `openPath` opens a file
+ * whose name is no UTF-8. `isZero` finds the holes of a file. `lz4Block`
  * decompresses one block of LZ4. `holding` looks for texts in hundreds of files, which every apt run waits for. `cpioHeader` and `nextCommit`
  * are what an initrd is asked for thousands of times, and an agent's binary for each of its 60 million bytes. Interface of libz: its
  * zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h; of liblzma 5: its lzma/base.h.
@@ -9,7 +10,9 @@
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -295,6 +298,19 @@ static JSValue widen_pipe(JSContext *context, JSValueConst this, int count, JSVa
   return JS_UNDEFINED;
 }
 
+/* openPath(buffer, from, to): opens what has these bytes as its name, which a string of JavaScript cannot hold when they are no UTF-8. */
+static JSValue open_path(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned length;
+  uint8_t *bytes = range(context, arguments, &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  char path[PATH_MAX];
+  if (length >= sizeof path) return JS_NewInt32(context, -ENAMETOOLONG);
+  memcpy(path, bytes, length);
+  path[length] = 0;
+  const int descriptor = open(path, O_PATH | O_CLOEXEC);
+  return JS_NewInt32(context, descriptor < 0 ? -errno : descriptor);
+}
+
 /* isZero(buffer, from, to): whether every byte is zero. The first is, and each is like the one before it. */
 static JSValue is_zero(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
   unsigned length;
@@ -502,6 +518,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("decompressor", 1, make_decompressor),
   JS_CFUNC_DEF("lz4Block", 8, decompress_lz4),
   JS_CFUNC_DEF("widenPipe", 2, widen_pipe),
+  JS_CFUNC_DEF("openPath", 3, open_path),
   JS_CFUNC_DEF("isZero", 3, is_zero),
   JS_CFUNC_DEF("holding", 3, holding),
   JS_CFUNC_DEF("cpioHeader", 4, read_cpio_header),

@@ -5,6 +5,7 @@
 
 import { attempt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import { namesIn, reachable } from './file-names.ts';
 
 export interface Ancestor {
   readonly pid: number;
@@ -43,9 +44,11 @@ export function isAlive(host: Host, { pid, startTime }: Pick<Ancestor, 'pid' | '
   return processOf(host, pid)?.startTime === startTime;
 }
 
-/** Of its command line, its own name first; empty when they cannot be read. */
+/** Of its command line, its own name first; empty when they cannot be read. What is no UTF-8 is as file-names.ts has it. */
 export function argumentsOf(host: Host, { pid }: Ancestor): string[] {
-  const text = attempt(() => host.readText(`/proc/${pid}/cmdline`, argumentsLimit)) ?? '';
+  const path = `/proc/${pid}/cmdline`;
+  const text = attempt(() => host.readText(path, argumentsLimit)) ?? '';
+  if (text.includes('\ufffd')) return attempt(() => namesIn(host.readBytes(path, argumentsLimit))) ?? [];
   return text.replace(/\0$/, '').split('\0');
 }
 
@@ -70,10 +73,17 @@ export function sharesRoot(host: Host, { pid }: Ancestor): boolean {
 
 /** What a path on its command line is called here: a relative one begins in its folder, and it may have another root. */
 export function pathOf(host: Host, process: Ancestor, path: string): string {
+  return reachable(host, namedPath(host, process, path));
+}
+
+function namedPath(host: Host, process: Ancestor, path: string): string {
   const { pid } = process;
   if (!sharesRoot(host, process)) return path.startsWith('/') ? `/proc/${pid}/root${path}` : `/proc/${pid}/cwd/${path}`;
   if (path.startsWith('/')) return path;
-  const folder = attempt(() => host.readLink(`/proc/${pid}/cwd`)) ?? `/proc/${pid}/cwd`;
+  const cwd = `/proc/${pid}/cwd`;
+  const named = attempt(() => host.readLink(cwd));
+  // Its name is no UTF-8, or cannot be told.
+  const folder = named === undefined || named.includes('\ufffd') ? cwd : named;
   return `${folder.replace(/\/$/, '')}/${path}`;
 }
 

@@ -14,6 +14,7 @@ import { Corrupt, Unsupported, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
 import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
+import { nameIn, withReachable } from './file-names.ts';
 
 /** The lines that can hold one of the keys that are looked at, KataCheck::… and DPkg::Options: there are thousands of others. */
 function readableLines(header: string): string[] {
@@ -101,7 +102,7 @@ function readLines(
   const mistakes: string[] = [];
   for (const [index, bytes] of input.split('\n').entries()) {
     if (bytes === '') continue;
-    const change = read(decoded(bytes));
+    const change = read(/^[\x00-\x7f]*$/.test(bytes) ? bytes : nameIn(fromLatin1(bytes)));
     if (change !== undefined) changes.push(change);
     else if (mistakes.length < mistakeLimit) mistakes.push(`apt's hook input, line ${firstLine() + index}: ${problem}`);
   }
@@ -143,5 +144,6 @@ function rootOf(header: readonly string[]): string {
 export async function aptTransaction(host: Host, deadline: number): Promise<Transaction> {
   const descriptor = Number(/^[0-9]{1,4}$/.exec(host.environment('APT_HOOK_INFO_FD') ?? '0')?.[0] ?? Number.NaN);
   if (Number.isNaN(descriptor)) throw new Usage('APT_HOOK_INFO_FD is no descriptor');
-  return parseAptHook(latin1(await readAll(host, descriptor, inputLimit, deadline)));
+  const told = parseAptHook(latin1(await readAll(host, descriptor, inputLimit, deadline)));
+  return { ...told, changes: told.changes.map((change) => withReachable(host, change)) };
 }

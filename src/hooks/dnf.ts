@@ -16,6 +16,7 @@ import { type Host, readAll } from '../host/host.ts';
 import { latin1, utf8 } from '../read/bytes.ts';
 import { inputLimit, type Transaction } from '../state/transaction.ts';
 import { belowARoot, changesOf, type Row, rootOf } from './changes.ts';
+import { withReachable } from './file-names.ts';
 
 const what = "dnf's transaction";
 
@@ -106,5 +107,6 @@ function provides(value: unknown, place: string): string[] | null {
 /** Throws as `readAll`, and as `parseDnfTransaction`. */
 export async function dnfTransaction(host: Host, deadline: number): Promise<Transaction | null> {
   const bytes = await readAll(host, 0, inputLimit, deadline);
-  return belowARoot(host, parseDnfTransaction(utf8(bytes) ?? latin1(bytes)));
+  const told = parseDnfTransaction(utf8(bytes) ?? latin1(bytes));
+  return belowARoot(host, { ...told, changes: told.changes.map((change) => withReachable(host, change)) });
 }

@@ -12,6 +12,7 @@ import { runtimePrograms } from '../locate/programs.ts';
 import type { PackageChange, Transaction } from '../state/transaction.ts';
 import { type Ancestor, ancestorsOf, argumentsOf, pathOf } from './ancestors.ts';
 import { nameOfArchive } from './apt.ts';
+import { namesIn, reachable } from './file-names.ts';
 import { hasToken } from './token.ts';
 
 /** What is looked at below the folders of --recursive. */
@@ -83,7 +84,7 @@ export async function unpackedBy(
 ): Promise<Unpacking | null> {
   const { operands, isRecursive } = parseDpkgArguments(argumentsOf(host, dpkg));
   const given = operands.map((path) => pathOf(host, dpkg, path));
-  const archives = isRecursive ? archivesBelow(host, given) : given;
+  const archives = isRecursive ? await archivesBelow(host, given, deadline) : given;
   if (archives.length === 0 || (archives.length > fewArchives && !canConcernKata(host, root, archives))) return null;
   const fields = new Map<string, PackageFields>();
   for (const archive of archives) {
@@ -120,22 +121,36 @@ function canConcernKata(host: Host, root: string, archives: readonly string[]): 
 }
 
 /** As dpkg looks for them: files that end in .deb, also through symlinks. Throws LimitExceeded, Io. */
-function archivesBelow(host: Host, folders: readonly string[]): string[] {
+async function archivesBelow(host: Host, folders: readonly string[], deadline: number): Promise<string[]> {
   const archives: string[] = [];
-  const pending = folders.map((path) => ({ path, depth: 0 }));
+  const pending = folders.map((path) => ({ path, name: path, depth: 0 }));
   for (let index = 0; index < pending.length; index += 1) {
     if (index === entryLimit) throw new LimitExceeded(`more than ${entryLimit} files below ${folders.join(', ')}`);
-    const { path = '', depth = 0 } = pending[index] ?? {};
+    const { path = '', name = '', depth = 0 } = pending[index] ?? {};
     // Through the kernel, which alone can follow the links of /proc.
     if (host.status(`${path}/.`) === undefined) {
-      if (path.endsWith('.deb')) archives.push(path);
+      if (name.endsWith('.deb')) archives.push(path);
       continue;
     }
     if (depth > depthLimit) continue;
-    const names = host.readDirectory(path).sort();
-    pending.push(...names.map((name) => ({ path: `${path.replace(/\/$/, '')}/${name}`, depth: depth + 1 })));
+    const names = (await namesBelow(host, path, deadline)).sort();
+    pending.push(
+      ...names.map((inside) => ({
+        path: reachable(host, `${path.replace(/\/$/, '')}/${inside}`),
+        name: inside,
+        depth: depth + 1,
+      })),
+    );
   }
   return archives;
+}
+
+/** Names that are no UTF-8 are as file-names.ts has them. Throws LimitExceeded, NotFound, Io. */
+async function namesBelow(host: Host, folder: string, deadline: number): Promise<string[]> {
+  const names = host.readDirectory(folder);
+  if (!names.some((name) => name.includes('\ufffd'))) return names;
+  const argv = ['find', `${folder}/`, '-mindepth', '1', '-maxdepth', '1', '-printf', '%f\\0'];
+  return namesIn((await host.run(argv, { deadline, outputLimit: entryLimit * 256 })).stdout);
 }
 
 /**

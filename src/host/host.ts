@@ -74,6 +74,13 @@ export interface Host {
   open(path: string): File;
   /** The whole of a small file, also of one under /proc, decoded as UTF-8. Throws NotFound, Io, LimitExceeded (over `limit` bytes). */
   readText(path: string, limit: number): string;
+  /** As `readText`, but its bytes. Throws likewise. */
+  readBytes(path: string, limit: number): Uint8Array;
+  /**
+   * A path below /proc that leads to the file or folder whose name has these bytes, a character each, as long as this program runs; also for the
+   * programs that it runs. For names that are no text. Throws NotFound, Io.
+   */
+  reach(name: string): string;
   /** A new, empty one, for this user only. `name`: what messages call it. Throws Io. */
   temporaryFile(name: string): TemporaryFile;
   /**

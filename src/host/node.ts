@@ -49,6 +49,8 @@ import {
   temporaryDirectories,
 } from './host.ts';
 
+/** Linux value that Node.js does not name; the same on x86_64, aarch64, s390x and ppc64le. */
+const O_PATH = 0o10000000;
 /** Kept of a program's error output, in bytes: enough for a message, too little to flood a log. */
 const stderrLimit = 4096;
 /** Until a full pipe is tried again, in milliseconds. */
@@ -368,6 +370,10 @@ class NodeHost implements Host {
   }
 
   readText(path: string, limit: number): string {
+    return Buffer.from(this.readBytes(path, limit)).toString('utf8');
+  }
+
+  readBytes(path: string, limit: number): Uint8Array {
     const { descriptor } = openFile(path);
     try {
       const chunks: Buffer[] = [];
@@ -375,7 +381,7 @@ class NodeHost implements Host {
       for (;;) {
         const chunk = Buffer.alloc(65536);
         const count = attempt(path, () => readSync(descriptor, chunk));
-        if (count === 0) return Buffer.concat(chunks).toString('utf8');
+        if (count === 0) return Buffer.concat(chunks);
         total += count;
         if (total > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
         chunks.push(chunk.subarray(0, count));
@@ -383,6 +389,11 @@ class NodeHost implements Host {
     } finally {
       closeSync(descriptor);
     }
+  }
+
+  reach(name: string): string {
+    const descriptor = attempt(name, () => openSync(Buffer.from(name, 'latin1'), O_PATH));
+    return `/proc/${process.pid}/fd/${descriptor}`;
   }
 
   holding(paths: readonly string[], texts: readonly string[], limit: number): string[] {

@@ -109,6 +109,8 @@ declare module 'native' {
   export function latin1(buffer: ArrayBufferLike, from: number, to: number): string;
   /** The descriptor of a file in memory, or -1. */
   export function memoryFile(): number;
+  /** A descriptor (O_PATH) of the file whose name is these bytes, or a negative error number. */
+  export function openPath(buffer: ArrayBufferLike, from: number, to: number): number;
   export function widenPipe(descriptor: number, bytes: number): void;
   export function holding(paths: readonly string[], texts: readonly string[], limit: number): string[];
 }

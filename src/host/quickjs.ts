@@ -499,6 +499,33 @@ class QuickJsHost implements Host {
     return text;
   }
 
+  readBytes(path: string, limit: number): Uint8Array {
+    const descriptor = openFile(path);
+    const pieces: Uint8Array[] = [];
+    let total = 0;
+    try {
+      for (;;) {
+        const piece = new Uint8Array(65536);
+        const count = os.read(descriptor, piece.buffer, 0, piece.length);
+        if (count === -EINTR) continue;
+        if (count < 0) throw failure(-count, path);
+        if (count === 0) return concatenated(pieces);
+        total += count;
+        if (total > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
+        pieces.push(piece.subarray(0, count));
+      }
+    } finally {
+      os.close(descriptor);
+    }
+  }
+
+  reach(name: string): string {
+    const bytes = Uint8Array.from(name, (letter) => letter.charCodeAt(0));
+    const descriptor = native.openPath(bytes.buffer, 0, bytes.length);
+    if (descriptor < 0) throw failure(-descriptor, name);
+    return `/proc/${ownNumber()}/fd/${descriptor}`;
+  }
+
   holding(paths: readonly string[], texts: readonly string[], limit: number): string[] {
     return native.holding(paths, texts, limit);
   }

@@ -76,6 +76,9 @@ export function rootedHost(host: Host, root: string): Host {
     open: (path) => host.open(inside(path)),
     temporaryFile: (name) => host.temporaryFile(name),
     readText: (path, limit) => host.readText(inside(path), limit),
+    readBytes: (path, limit) => host.readBytes(inside(path), limit),
+    // A name out of a manager's command line, which sees the real root.
+    reach: (name) => host.reach(name),
     holding: (paths, texts, limit) => {
       const inRoot = paths.map((path) => root + resolvePath(host, root, path, false));
       const found = new Set(host.holding(inRoot, texts, limit));

@@ -320,6 +320,62 @@ for (const form of forms) {
   );
 }
 
+/** In shell: names that are no UTF-8, for a folder, one in it, and a package in that. */
+const oddNames =
+  `odd=$(printf '/run/caf\\351') && mkdir -p "$odd/$(printf 'sub\\377')" && cp RUNTIME "$odd/kata-runtime.deb" &&
+  cp RUNTIME "$odd/$(printf 'sub\\377/kata\\351-runtime.deb')"`.replaceAll('RUNTIME', runtime.what ?? '');
+
+for (const form of forms) {
+  const test = suite(`names that are no UTF-8, ${form.name}`);
+  const needs = [...form.needs, 'root', 'unshare', 'dpkg', 'dpkg-deb', 'gzip', 'find'];
+  for (const [rule, words] of [
+    ['a relative path in such a folder', 'cd "$odd" && set -- -i kata-runtime.deb'],
+    ['an absolute path through it', 'set -- -i "$odd/kata-runtime.deb"'],
+    ['a package with such a name', `set -- -i "$(printf '%s/sub\\377/kata\\351-runtime.deb' "$odd")"`],
+    ['all in such a folder', 'rm "$odd"/sub*/* && set -- -iR "$odd"'],
+    ['all below it, with such names', 'rm "$odd/kata-runtime.deb" && set -- -iR "$odd"'],
+  ] as const) {
+    test(
+      `C6: dpkg -i is stopped: ${rule}`,
+      () => {
+        const root = temporaryFolder();
+        run('cp', '-a', `${sampleNode}/.`, root);
+        for (const folder of ['info', 'updates', 'triggers'])
+          mkdirSync(join(root, 'var/lib/dpkg', folder), { recursive: true });
+        writeFileSync(join(root, 'var/lib/dpkg/available'), '');
+        const hook = form.argv.map((word) => `'${word}'`).join(' ');
+        const options = `--root=${root} --force-not-root --force-script-chrootless --pre-invoke="${hook} hook dpkg"`;
+        const [program = '', ...argv] = inOwnRun(['sh', '-c', `${oddNames} && ${words} && exec dpkg ${options} "$@"`]);
+        const { status, stderr } = spawnSync(program, argv, {
+          encoding: 'utf8',
+          env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+          timeout: 60_000,
+        });
+        assert.is(status, 2, stderr);
+        assert.match(stderr, /stopped dpkg \[KC101\]: /);
+      },
+      { needs },
+    );
+  }
+
+  test(
+    'C6: apt is stopped when the package is in such a folder',
+    () => {
+      const input = Buffer.from(aptInput([{ ...runtime, what: '/run/caf\xe9/kata-runtime.deb' }]), 'latin1');
+      const [program = '', ...argv] = inOwnRun([...form.argv, 'hook', 'apt'], oddNames);
+      const { status, stderr } = spawnSync(program, argv, {
+        encoding: 'utf8',
+        cwd: '/',
+        input,
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+        timeout: 60_000,
+      });
+      assert.is(status, 10, stderr);
+    },
+    { needs },
+  );
+}
+
 /** A .deb whose control archive begins with so many MiB of zeros. */
 function writeControlBomb(path: string, size: number): void {
   const script = `cd "$(mktemp -d)" && mkdir c d && head -c ${size}M /dev/zero > c/zeros && printf 'Package: kata-bomb\\nVersion: 1.0\\n' > c/control &&

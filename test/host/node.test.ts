@@ -121,6 +121,11 @@ test('readText: to the end, decoded, and not over the limit', async () => {
   assert.match((await failure(() => host.readText(at('zeros'), megabyte))).message, /larger than 1048576 bytes$/);
 });
 
+test('readBytes: as they are, also below /proc, and not over the limit', () => {
+  assert.is(Buffer.from(host.readBytes('/proc/self/cmdline', 100_000)).includes(0), true);
+  assert.throws(() => host.readBytes('/proc/self/cmdline', 1), /larger than 1 bytes/);
+});
+
 test('readText: a file below /proc, whose size is 0', () => {
   assert.is(host.status('/proc/self/status')?.size, 0);
   assert.match(host.readText('/proc/self/status', megabyte), new RegExp(`^Pid:\\s*${process.pid}$`, 'm'));
