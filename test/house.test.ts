@@ -104,6 +104,21 @@ test('the table itself goes downward, and names rooms that are there', () => {
   }
 });
 
+/** Node.js has these, and QuickJS has not; packages that are bundled may want them, too. */
+const ofNodeAlone =
+  /\b(?:TextEncoder|TextDecoder|Buffer|structuredClone|atob|btoa|URL|AbortController|setImmediate)\b\s*[(.]/;
+const quickjs = join(sources, '../dist/quickjs');
+
+test(
+  'the native form names nothing that QuickJS has not',
+  () => {
+    const bundled = readdirSync(quickjs).filter((name) => name.endsWith('.mjs'));
+    assert.ok(bundled.length > 10);
+    for (const name of bundled) assert.not.match(readFileSync(join(quickjs, name), 'utf8'), ofNodeAlone, name);
+  },
+  { needs: [quickjs] },
+);
+
 test('imports of every form are seen', () => {
   assert.ok(importsOf('main.node.ts').includes('host/node.ts'), 'of a value');
   assert.ok(importsOf('check.ts').includes('state/node.ts'), 'of a type');

@@ -34,6 +34,12 @@ export function fromLatin1(text: string): Uint8Array {
   return bytes;
 }
 
+/** The UTF-8 bytes of a text, in which half a character is the replacement character. By hand: QuickJS has no TextEncoder. */
+export function toUtf8(text: string): Uint8Array {
+  const escaped = encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, '\ufffd'));
+  return fromLatin1(escaped.replace(/%(..)/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16))));
+}
+
 /** Of a UTF-8 sequence with so many bytes behind its first one: the least character, or it would be shorter. */
 const leastOfSequence = [0, 0x80, 0x800, 0x10000] as const;
 

@@ -8,7 +8,7 @@
 
 import { md5 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { type Laid, overlaidHost } from '../host/overlay.ts';
@@ -16,6 +16,7 @@ import { isConfiguration } from '../locate/configurations.ts';
 import { filesIn } from '../locate/files.ts';
 import { installedDigests, installedManifest, type Manifest } from '../locate/manifest.ts';
 import { deployed } from '../locate/programs.ts';
+import { toUtf8 } from '../read/bytes.ts';
 import { type Before, nodeBefore } from './before.ts';
 import type { Incoming } from './incoming.ts';
 import type { PackageChange } from './transaction.ts';
@@ -131,7 +132,7 @@ function isKept(
 
 /** In the form of another one: dpkg has MD5, rpm MD5 or SHA-256. */
 function digestOf(text: string, like: string): string {
-  return bytesToHex((like.length === 32 ? md5 : sha256)(utf8ToBytes(text)));
+  return bytesToHex((like.length === 32 ? md5 : sha256)(toUtf8(text)));
 }
 
 function textOf(rooted: Host, path: string): string | undefined {

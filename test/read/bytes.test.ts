@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { Corrupt } from '../../src/errors.ts';
-import { Bytes, find, fromLatin1, latin1, utf8 } from '../../src/read/bytes.ts';
+import { Bytes, find, fromLatin1, latin1, toUtf8, utf8 } from '../../src/read/bytes.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('bytes');
@@ -36,6 +36,11 @@ for (const [rule, bytes, expected] of texts) {
     assert.is(utf8(Uint8Array.from(bytes)), expected);
   });
 }
+
+test('a text as UTF-8', () => {
+  assert.equal([...toUtf8('%41ä€🙂')], [0x25, 0x34, 0x31, 0xc3, 0xa4, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x99, 0x82]);
+  assert.equal([...toUtf8('\ud83d')], [...toUtf8('\ufffd')], 'half a character');
+});
 
 const searches: readonly [rule: string, haystack: string, needle: string, from: number, expected: number][] = [
   ['at the start', 'abcabc', 'abc', 0, 0],
