@@ -164,8 +164,8 @@ export const findingKinds = [
     severity: 'warn',
     title: 'the guest image is removed and the Kata runtime stays',
     meaning:
-      'The transaction removes the package of an image that the configuration names. The runtime stays, and cannot start pods with this ' +
-      'image any more.',
+      'The transaction removes the package of an image that the configuration names, or upgrades it to one that brings another image in its ' +
+      'place, while the configuration stays as you changed it. The runtime stays, and cannot start pods with this image any more.',
     remedy: 'Remove the runtime too, or install another image and name it in the configuration.',
   },
   {

@@ -60,6 +60,7 @@ export async function imagesAfter(
       incoming: comes === undefined ? null : incomingImage(comes, found),
       removedBy: comes === undefined && owner !== null && (isGone || removed.has(owner)) ? owner : null,
       rebuiltBy,
+      ...(isGone ? { isLeftNamed: true } : {}),
       ...(comes === undefined && isHeld(before, owner) ? { isHeld: true } : {}),
       ...(comes === undefined && isNamedAnew ? { isNamedAnew } : {}),
       ...(owner === null && builder !== undefined ? { builder } : {}),

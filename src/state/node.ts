@@ -98,6 +98,8 @@ export interface Image {
   } | null;
   /** The package that takes it away. */
   readonly removedBy: string | null;
+  /** This package stays, and comes with another image: a configuration that stays, too, names what is gone then. */
+  readonly isLeftNamed?: boolean;
   /** Its package is on hold, so that no upgrade changes it. */
   readonly isHeld?: boolean;
   /** What built it on this node, and can do so again. */

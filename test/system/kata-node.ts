@@ -122,9 +122,9 @@ export const askingPairs: readonly Pair[] = relations.flatMap(([relation, runtim
     );
   }),
 );
-/** `pairs`: further ones for its repository. */
-export function prepare(suiteName: string, pairs: readonly Pair[] = []): Debian {
-  const debian = new Debian(suiteName);
+/** `pairs`: further ones for its repository. `kind`: how programs run in it. */
+export function prepare(suiteName: string, pairs: readonly Pair[] = [], kind: typeof Debian = Debian): Debian {
+  const debian = new kind(suiteName);
   const repository = join(debian.root, 'repository');
   for (const version of Object.keys(ranges) as Version[]) {
     makePair(repository, { runtime: 'kata-runtime', image: 'kata-containers-image', version });

@@ -2,18 +2,50 @@
  * Images of which the agent is not known: they are taken away, missing, unreadable, or say nothing.
  */
 
-import { conditionOf, contradictionOf, type Image, isJudged, isNew, type State } from '../../state/node.ts';
+import {
+  conditionOf,
+  contradictionOf,
+  type Image,
+  isJudged,
+  isNew,
+  type Runtime,
+  type State,
+} from '../../state/node.ts';
 import type { Fact } from '../findings.ts';
 import { shellWord } from '../shell.ts';
 import { imageFact, oneLine, runtimeFact } from '../wording.ts';
-import { type Check, finding, imageCheck, usualRemedy } from './check.ts';
+import { type Check, finding, imageCheck, type Parts, usualRemedy } from './check.ts';
 
-const removed = imageCheck('KC302', 'removed', ({ facts, removedBy }, users) => ({
-  facts: [{ label: 'removed', value: removedBy ?? '', from: oneLine(facts.path) }, ...users.map(runtimeFact)],
-  consequence: 'The runtime stays and the image goes, so that no pod starts with this image afterwards.',
-  affects: [facts.path],
-  remedy: usualRemedy('KC302'),
-}));
+const removed = imageCheck('KC302', 'removed', (image, users) =>
+  image.isLeftNamed === true
+    ? leftNamed(image, users)
+    : {
+        facts: [
+          { label: 'removed', value: image.removedBy ?? '', from: oneLine(image.facts.path) },
+          ...users.map(runtimeFact),
+        ],
+        consequence: 'The runtime stays and the image goes, so that no pod starts with this image afterwards.',
+        affects: [image.facts.path],
+        remedy: usualRemedy('KC302'),
+      },
+);
+
+/** It affects the configurations, too: that the image is missing is told again afterwards, as long as they are as they were. */
+function leftNamed({ facts, removedBy, usedBy }: Image, users: readonly Runtime[]): Parts {
+  const configurations = [...new Set(usedBy.map(({ path }) => path))];
+  const named = configurations.map(oneLine).join(' and ');
+  return {
+    title: 'the upgrade takes away a guest image that a configuration names',
+    facts: [
+      { label: 'removed', value: removedBy ?? '', from: oneLine(facts.path) },
+      ...configurations.map((value) => ({ label: 'named by', value, from: '' })),
+      ...users.map(runtimeFact),
+    ],
+    consequence: `No pod starts with this image afterwards: ${removedBy} brings another one in its place, and ${named} stays as it is.`,
+    affects: [facts.path, ...configurations],
+    remedy: { text: `After the upgrade, name the new image in ${named}.`, commands: ['kata-check'] },
+  };
+}
 
 const madeAnew = imageCheck('KC206', 'made anew', (image) => ({
   facts: [imageFact(image)],

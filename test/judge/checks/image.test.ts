@@ -184,3 +184,18 @@ test('an extension image that is missing or broken is told as any other', () => 
     );
   }
 });
+
+test('a configuration that stays and names what an upgrade takes away is named, and so is what can be done', () => {
+  const gone = image('3.4.0', { removedBy: 'kata-containers', isLeftNamed: true });
+  const [found, ...more] = examined(imageChecks, stateOf([runtime('3.4.0')], [gone]));
+  assert.equal(more, []);
+  assert.is(found?.code, 'KC302');
+  assert.match(
+    found?.consequence ?? '',
+    /kata-containers brings another one in its place, and \/\S+\.toml stays as it is/,
+  );
+  assert.match(found?.remedy.text ?? '', /^After the upgrade, name the new image in \/\S+\.toml\.$/);
+  // Another key than that of the missing image, which is told afterwards.
+  assert.is(found?.affects[0], imagePath);
+  assert.is(found?.affects.length, 2);
+});
