@@ -6,8 +6,8 @@
  * An image is taken to be made anew only where the packages that come in show all of this:
  *
  * 1. One of them brings a program kata-agent, outside of an image.
- * 2. One of them runs a builder when it has been unpacked: its script names a builder that they bring, or makes a filesystem or an archive
- *    itself; or they bring the unit of Fedora that runs the builder.
+ * 2. One of them runs a builder when it has been unpacked: its script names a builder that they bring, by itself or through a unit of
+ *    systemd, or makes a filesystem or an archive itself; or they bring the unit of Fedora that runs the builder.
  * 3. This builder puts the image where the configuration looks for it: the script or the builder names the image or its folder, or the image
  *    lies in Fedora's folder or in a folder below /var that comes with one of the packages.
  *
@@ -24,6 +24,8 @@ import type { Incoming } from './incoming.ts';
 const usualFolder = '/var/cache/kata-containers';
 const usualUnit = /\/systemd\/system\/kata-osbuilder[^/]*\.service$/;
 
+const unit = /\/systemd\/system\/[^/]+\.(?:service|path|timer)$/;
+
 const agentProgram = /\/kata-agent$/;
 const osbuilder = /\/osbuilder\//;
 const things = '(?:image|initrd|initramfs|rootfs|guest|uvm)';
@@ -39,8 +41,8 @@ const builderCommand =
 
 /** kata-osbuilder.sh has 15 kB; what is larger is no script. */
 const scriptLimit = 1024 * 1024;
-/** A unit that runs a script that runs another one. */
-const stepLimit = 3;
+/** A unit that runs a script that runs another one, which runs a third. */
+const stepLimit = 4;
 
 /** The package that makes it anew, with its version, by the path of each image. `images`: those that no package owns. Throws Io, LimitExceeded. */
 export async function rebuiltImages(
@@ -72,16 +74,17 @@ async function imagesBuiltBy(
   incoming: readonly Incoming[],
   brought: ReadonlySet<string>,
 ): Promise<(name: string) => boolean> {
-  const builders = [...brought].filter((path) => builderPath.test(path));
+  const steps = [...brought].filter((path) => builderPath.test(path) || unit.test(path));
   const texts = [withoutComments(manifest.script)];
   const run = new Set<string>();
   for (let step = 0; step < stepLimit; step += 1) {
-    const more = builders.filter((path) => !run.has(path) && texts.some((text) => namesProgram(text, path)));
+    const more = steps.filter((path) => !run.has(path) && texts.some((text) => namesProgram(text, path)));
     for (const path of more) run.add(path);
     texts.push(...(await scriptsAt(before, incoming, more)));
   }
   const hasUnit = [...(paths ?? [])].some((path) => usualUnit.test(path));
-  const runsBuilder = run.size > 0 || hasUnit || builderCommand.test(texts[0] ?? '');
+  const hasRun = [...run].some((path) => builderPath.test(path) && !unit.test(path));
+  const runsBuilder = hasRun || hasUnit || builderCommand.test(texts[0] ?? '');
   return (name) =>
     texts.some((text) => namesPath(text, name)) ||
     (runsBuilder &&

@@ -102,6 +102,19 @@ const rows: readonly Row[] = [
     rebuilt(opt),
   ],
   [
+    'its script starts a unit that runs a builder',
+    upgrade(opt, {
+      files: {
+        ...bare,
+        [agent]: 'x',
+        '/usr/lib/systemd/system/acme-guest.service': '[Service]\nExecStart=/usr/libexec/acme/make-guest\n',
+        '/usr/libexec/acme/make-guest': `#!/bin/sh\nfind . | cpio -o > ${opt}\n`,
+      },
+      script: 'systemctl restart acme-guest.service',
+    }),
+    rebuilt(opt),
+  ],
+  [
     "Fedora's unit builds it at boot",
     upgrade(cache, { files: { ...usualFiles, '/usr/lib/systemd/system/kata-osbuilder-generate.service': '' } }),
     rebuilt(cache),
@@ -130,6 +143,14 @@ const rows: readonly Row[] = [
 
   // What does not.
   ['no script runs the builder', upgrade(cache, {}), stays(cache)],
+  [
+    'its script starts a unit that runs none',
+    upgrade(cache, {
+      files: { ...usualFiles, '/usr/lib/systemd/system/acme.service': '[Service]\nExecStart=/usr/bin/acmed\n' },
+      script: 'systemctl restart acme.service',
+    }),
+    stays(cache),
+  ],
   ['only a comment names the builder', upgrade(cache, { script: `# ${osbuilder}\ntrue` }), stays(cache)],
   ['no agent comes', upgrade(cache, { files: { ...bare, [osbuilder]: '' }, script: osbuilder }), stays(cache)],
   ["an image of the admin's own, elsewhere", upgrade(custom, { script: `${osbuilder} -c` }), stays(custom)],

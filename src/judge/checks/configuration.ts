@@ -53,7 +53,7 @@ function findingOf(unread: Unread, policy: Policy): Finding {
     facts: [{ label: 'broken', value: path, from: '' }],
     consequence: `Nobody can tell which guest images this configuration names, because kata-check cannot read it: ${message}.`,
     affects,
-    remedy: { text: 'Correct the file. The runtime cannot read it either.', commands: [] },
+    remedy: { text: 'Correct the file. Its own program cannot read it either.', commands: [] },
   });
 }
 

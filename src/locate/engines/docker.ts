@@ -47,7 +47,8 @@ export function dockerHandlers(host: Host, unread: Unread[]): Handler[] {
 /** Undefined, and told in `unread`, when it cannot be read. */
 function documentIn(host: Host, file: string, unread: Unread[]): unknown {
   try {
-    return JSON.parse(host.readText(file, fileLimit));
+    // Docker passes over a byte order mark (moby: daemon/config/config.go).
+    return JSON.parse(host.readText(file, fileLimit).replace(/^\ufeff/, ''));
   } catch (error) {
     const message = error instanceof Problem ? error.message : `${file}: is no valid JSON`;
     unread.push({ path: file, message });

@@ -80,3 +80,8 @@ test('a broken file is named', () => {
   const unread = [{ path: docker, message: `${docker}: is no valid JSON` }];
   assert.equal(found(docker, '{"runtimes": {'), { handlers: [], unread });
 });
+
+test('a byte order mark before it is no mistake, as it is none for Docker', () => {
+  const { handlers, unread } = found(docker, '\ufeff{"runtimes":{"kata":{"path":"/usr/bin/kata-runtime"}}}');
+  assert.equal([handlers.length, unread.length], [1, 0]);
+});
