@@ -62,15 +62,15 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function onlyOne(images: readonly unknown[], what: string): Fields {
+function onlyOne<T>(images: readonly T[], what: string): T | undefined {
   if (images.length > 1) {
     throw new Unsupported(`${what}: holds ${images.length} images; save the one for this node's architecture alone`);
   }
-  return fieldsOf(images[0]);
+  return images[0];
 }
 
 function layersOfDocker(manifest: unknown, what: string): Set<string> {
-  const { Layers: layers } = onlyOne(listOf(manifest), what);
+  const { Layers: layers } = fieldsOf(onlyOne(listOf(manifest), what));
   return new Set(listOf(layers).filter((layer) => typeof layer === 'string'));
 }
 
@@ -82,12 +82,22 @@ function layersOfOci(index: unknown, documents: ReadonlyMap<string, string>, wha
     const images = listOf(document.manifests).filter(
       (entry) => fieldsOf(fieldsOf(entry).platform).architecture !== 'unknown',
     );
-    const path = blobPath(onlyOne(images, what).digest);
+    const paths = images.map((entry) => blobPath(fieldsOf(entry).digest));
+    // The index of an image for several architectures goes along whole when only one of them was pulled.
+    const present = paths.filter((blob) => blob !== undefined && documents.has(blob));
+    const path = onlyOne(present.length > 0 ? present : paths, what);
     const text = path === undefined ? undefined : documents.get(path);
     if (text === undefined || depth === 3) throw new Corrupt(`${what}: its index leads to no manifest`);
     document = fieldsOf(parsed(text, `${what}, ${path}`));
   }
-  return new Set(listOf(document.layers).flatMap((layer) => blobPath(fieldsOf(layer).digest) ?? []));
+  return new Set(
+    listOf(document.layers).map((layer) => {
+      const { digest } = fieldsOf(layer);
+      const path = blobPath(digest);
+      if (path === undefined) throw new Unsupported(`${what}: a layer of the digest ${JSON.stringify(digest)}`);
+      return path;
+    }),
+  );
 }
 
 function blobPath(digest: unknown): string | undefined {

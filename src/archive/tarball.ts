@@ -7,7 +7,7 @@
  * Not read: an archive with images for several architectures; a layer's deletions (whiteouts).
  */
 
-import { LimitExceeded, Problem, Unsupported } from '../errors.ts';
+import { Corrupt, LimitExceeded, Problem, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { utf8 } from '../read/bytes.ts';
 import { type Compression, type CompressionName, compressions, decompress } from '../read/decompress.ts';
@@ -109,7 +109,13 @@ export async function* tarballMembers(
 async function* opened(reading: Reading, path: string): AsyncGenerator<Member> {
   const file = reading.host.open(path);
   try {
-    yield* membersIn(reading, file, path);
+    for await (const member of membersIn(reading, file, path)) {
+      if (member.size > limits.payloadBytes) {
+        const place = `${path}, ${member.path}`;
+        throw new LimitExceeded(`${place}: ${member.size} bytes, more than ${limits.payloadBytes}`);
+      }
+      yield member;
+    }
   } finally {
     file.close();
   }
@@ -143,8 +149,13 @@ async function* membersIn(reading: Reading, file: File, what: string): AsyncGene
   const layers = await layersOf(() => tarMembers(piecesOf(reading, file, what), what), what);
   for await (const member of tarMembers(piecesOf(reading, file, what), what)) {
     if (layers === undefined) yield member;
-    else if (layers.has(member.path)) yield* membersInLayer(reading, member, `${what}, layer ${member.path}`);
+    // Docker stores a layer that is there twice as a link to the other one.
+    else if (layers.delete(member.path) && member.type === 'file') {
+      yield* membersInLayer(reading, member, `${what}, layer ${member.path}`);
+    }
   }
+  const [missing] = layers ?? [];
+  if (missing !== undefined) throw new Corrupt(`${what}: the layer ${missing} is not in it`);
 }
 
 async function* membersInLayer(reading: Reading, layer: Member, what: string): AsyncGenerator<Member> {

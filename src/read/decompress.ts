@@ -120,6 +120,7 @@ function translated(
   if (error instanceof NotFound && error.message.startsWith(`the program ${program} `)) {
     return new NotFound(`${error.message}; it is in the package ${holder}`);
   }
+  if (error instanceof LimitExceeded) return new LimitExceeded(`${what}: ${error.message}`);
   const status = /failed with status (\d+)/.exec(error.message)?.[1];
   // From 128 on a signal ended it, which says nothing of the data.
   if (status === undefined || Number(status) >= 128) return error;

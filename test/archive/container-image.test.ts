@@ -58,6 +58,19 @@ const rows: readonly [
     },
     [`blobs/sha256/${two}`],
   ],
+  [
+    'OCI, the index of several architectures, of which one was pulled',
+    { 'index.json': index(one, two), [`blobs/sha256/${two}`]: manifest(one) },
+    [`blobs/sha256/${one}`],
+  ],
+  [
+    'OCI, a layer of another digest',
+    {
+      'index.json': index(one),
+      [`blobs/sha256/${one}`]: JSON.stringify({ layers: [{ digest: `sha512:${two}` }] }),
+    },
+    /a layer of the digest "sha512:2/,
+  ],
   ['OCI, in a circle', { 'index.json': index(one), [`blobs/sha256/${one}`]: index(one) }, /leads to no manifest/],
   [
     'OCI, a digest that leaves',
