@@ -78,11 +78,12 @@ export async function examine(
   }
 }
 
-/** By its name, by what the package manager says of it, or by what is installed of it: programs, images or configurations. */
-function isOfKata({ request, packages }: Before, { name, declared }: PackageChange): boolean {
+/** As somebody gave it by hand, by its name, by what the package manager says of it, or by what is installed of it: programs, images or configurations. */
+function isOfKata({ request, packages }: Before, { name, declared, isGiven = false }: PackageChange): boolean {
   const { runtimePackages, imagePackages } = request.settings;
   const installed = packages.find((known) => known.name === name);
   return (
+    isGiven ||
     name.includes('kata') ||
     [...runtimePackages, ...imagePackages].some(({ value }) => value === name) ||
     (installed !== undefined && (declares(installed) || installed.owns.length > 0 || installed.configures === true)) ||

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { makeDeb } from '../debs.ts';
 import { guestTree, makeDisk, makeExt, run, type Tree, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 import { forms, kataCheck } from './program.ts';
@@ -144,6 +145,17 @@ for (const form of forms) {
       assert.not.match(stdout, /blocked/);
     },
     all,
+  );
+  test(
+    `${form.name}: what the user names is looked into, whatever its name is`,
+    () => {
+      const tree = { ...deployed('/opt/kata', '1.12.1', null), '/srv/own.img': guest('1.12.1') };
+      const root = writeTree(temporaryFolder(), tree);
+      const deb = { name: 'vendor-shim', version: '4.1.0', files: { 'opt/kata/bin/containerd-shim-kata-v2': 'x' } };
+      assert.is(verdicts(form, root, makeDeb(temporaryFolder(), deb)).status, 10);
+      assert.equal(verdicts(form, root, tarball('release.tar.zst', whole('4.1.0'))), own);
+    },
+    { ...all, needs: [...all.needs, 'dpkg-deb', 'gzip'] },
   );
   test(
     `${form.name}: --prefix says where`,

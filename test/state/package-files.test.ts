@@ -25,7 +25,15 @@ test(
     assert.equal(rest, { manager: 'the installation', root: '/srv/root', mode: null, allow: [], isByHand: true });
     const declared = { name: 'kata-runtime', version: '1:3.5.0-1', agentRequires: '>=3.4.0', agentVersion: null };
     assert.equal(changes, [
-      { name: 'kata-runtime', oldVersion: null, newVersion: '1:3.5.0-1', action: 'unpack', archive, declared },
+      {
+        name: 'kata-runtime',
+        oldVersion: null,
+        newVersion: '1:3.5.0-1',
+        action: 'unpack',
+        archive,
+        declared,
+        isGiven: true,
+      },
     ]);
   },
   { needs: ['dpkg-deb', 'gzip'] },
