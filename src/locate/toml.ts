@@ -3,7 +3,7 @@
  * drop-ins. smol-toml parses.
  */
 
-import { parse, type TomlTable, type TomlValue } from 'smol-toml';
+import { parse as parseToml, type TomlTable, type TomlValue } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { askedKeys } from '../protocol/settings.ts';
@@ -12,6 +12,11 @@ import { askedKeys } from '../protocol/settings.ts';
 const configurationLimit = 1024 * 1024;
 /** Kata's own have three: hypervisor, qemu, key. What is deeper is replaced as a whole. */
 const mergeDepth = 16;
+
+/** Runtime-rs' own configurations have 9223372036854775807 in them, which is more than a number of JavaScript can be. */
+function parse(text: string): TomlTable {
+  return parseToml(text, { integersAsBigInt: 'asNeeded' });
+}
 
 /** A file that could not be read, whole or in part. */
 export interface Unread {

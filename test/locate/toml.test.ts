@@ -47,6 +47,11 @@ for (const [rule, content, expected, said] of documents) {
   });
 }
 
+test('an integer of 64 bits, as runtime-rs writes one, is no mistake', () => {
+  const { table, unread } = read('a = 9223372036854775807\nb = 1\n');
+  assert.equal([unread.length, (table as { b: unknown }).b], [0, 1]);
+});
+
 test('a file that is not there is told by its path', () => {
   const unread: Unread[] = [];
   const host = rootedHost(createNodeHost(), temporaryFolder());
