@@ -49,7 +49,7 @@ export const calls: readonly Row[] = [
     lacks: '<1.5.0',
     when: 'a container is created and files are mounted into it',
     effect: 'container',
-    where: [[{ key: 'hypervisor.shared_fs', is: 'none' }], [{ hypervisor: 'firecracker' }], [{ hypervisor: 'acrn' }]],
+    where: [[{ key: 'hypervisor.shared_fs', is: 'none' }]],
     sources: [
       'runtime@1.5.0:virtcontainers/container.go:465',
       'runtime@1.5.0:virtcontainers/container.go:448',

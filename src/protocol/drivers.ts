@@ -149,6 +149,7 @@ export const drivers: readonly Row[] = [
     kind: 'driver',
     name: 'overlayfs',
     go: '2.4.0..',
+    rust: '3.1.0..',
     lacks: '<2.4.0',
     when: 'a container is created',
     effect: 'container',
@@ -157,6 +158,7 @@ export const drivers: readonly Row[] = [
     sources: [
       'kata-containers@2.4.0:src/runtime/virtcontainers/kata_agent.go:95',
       'kata-containers@2.4.0:src/runtime/virtcontainers/kata_agent.go:67',
+      'kata-containers@3.1.0:src/runtime-rs/crates/resource/src/rootfs/nydus_rootfs.rs:111',
     ],
   },
   {
@@ -180,6 +182,7 @@ export const drivers: readonly Row[] = [
     kind: 'driver',
     name: 'vfio-pci, vfio-pci-gk',
     go: '3.2.0..',
+    rust: '3.2.0..',
     lacks: '<3.2.0',
     when: 'a container is created',
     effect: 'container',
@@ -189,6 +192,7 @@ export const drivers: readonly Row[] = [
     sources: [
       'kata-containers@3.2.0:src/runtime/virtcontainers/kata_agent.go:102',
       'kata-containers@3.2.0:src/agent/src/device.rs:50',
+      'kata-containers@3.2.0:src/runtime-rs/crates/resource/src/manager_inner.rs:326',
     ],
   },
   {
@@ -233,6 +237,7 @@ export const drivers: readonly Row[] = [
     kind: 'driver',
     name: 'image_guest_pull',
     go: '3.3.0..',
+    rust: '3.18.0..',
     lacks: '<3.3.0',
     when: 'a container is created',
     effect: 'container',
@@ -243,7 +248,7 @@ export const drivers: readonly Row[] = [
     sources: [
       'kata-containers@3.3.0:src/runtime/virtcontainers/kata_agent.go:1633',
       'kata-containers@3.3.0:src/agent/src/rpc.rs:76',
-      'kata-containers@3.18.0:src/runtime/pkg/katautils/config.go:196',
+      'kata-containers@3.18.0:src/runtime-rs/crates/resource/src/rootfs/virtual_volume.rs:100',
     ],
   },
   {

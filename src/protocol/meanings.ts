@@ -104,6 +104,7 @@ export const meanings: readonly Row[] = [
     kind: 'option',
     name: 'create_filesystem',
     go: '4.0.0..',
+    rust: '4.0.0..',
     lacks: '<4.0.0',
     when: 'a container is created',
     effect: 'container',
@@ -114,6 +115,7 @@ export const meanings: readonly Row[] = [
     sources: [
       'kata-containers@4.0.0:src/runtime/virtcontainers/kata_agent.go:2046',
       'kata-containers@4.0.0:src/agent/src/storage/block_handler.rs:112',
+      'kata-containers@4.0.0:src/runtime-rs/crates/resource/src/volume/block_emptydir_volume.rs:206',
     ],
   },
   {

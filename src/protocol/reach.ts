@@ -15,7 +15,7 @@ import { operations, unused } from './operations.ts';
 import { isCovered, type LastMinors, placeOf, placesOf } from './place.ts';
 import { firstRelease, lastMinors } from './releases.ts';
 import type { Effect, Row, Term, Value } from './row.ts';
-import { compiledDefault, type Language, type Settings } from './settings.ts';
+import { compiledDefault, fixedValue, type Language, type Settings } from './settings.ts';
 
 /** The tables, with what was added to them. */
 export interface Known {
@@ -117,6 +117,11 @@ function keyAnswer(
   hypervisor: string | null,
   { language, runtime }: Place,
 ): Answer {
+  const fixed = fixedValue(term.key, language, hypervisor);
+  if (fixed !== undefined) {
+    const decision = { key: 'hypervisor', value: hypervisor, path: settings.path, line: null };
+    return { holds: isTrue(term, fixed), decision };
+  }
   const isOfHypervisor = term.key.startsWith('hypervisor.');
   const key = isOfHypervisor ? `hypervisor.${hypervisor ?? '*'}.${term.key.slice('hypervisor.'.length)}` : term.key;
   const said = settings.values.get(key);

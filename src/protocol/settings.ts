@@ -129,6 +129,18 @@ const defaults: readonly Default[] = [
   },
 ];
 
+/**
+ * Through these the runtime in Go shares no files, whatever shared_fs says: they do not have the capability (runtime 1.5.0,
+ * virtcontainers/fc.go line 664; kata-containers 4.1.0, src/runtime/virtcontainers: only qemu, clh and stratovirt set it).
+ */
+const withoutSharing: ReadonlySet<string> = new Set(['firecracker', 'acrn', 'remote']);
+
+/** What holds with a hypervisor, whatever its section says; undefined where the section decides. */
+export function fixedValue(key: string, language: Language, hypervisor: string | null): Value | undefined {
+  const isFixed = key === 'hypervisor.shared_fs' && language === 'go' && withoutSharing.has(hypervisor ?? '');
+  return isFixed ? 'none' : undefined;
+}
+
 /** The keys that a row may ask for. `hypervisor` stands for each section below it. */
 export const askedKeys: ReadonlySet<string> = new Set([
   ...defaults.map(({ key }) => key),

@@ -207,6 +207,18 @@ const rows: readonly Row[] = [
     { hypervisors: ['firecracker'] },
   ],
   [
+    'Firecracker shares nothing, whatever is set: nothing is watched',
+    'go',
+    '2.2.0',
+    '2.1.0',
+    { 'hypervisor.firecracker.shared_fs': 'virtio-fs' },
+    'driver.watchable-bind',
+    'off',
+    'info',
+    'hypervisor = "firecracker" (/usr/share/defaults/kata-containers/configuration.toml)',
+    { hypervisors: ['firecracker'] },
+  ],
+  [
     'of two hypervisors either may be the one',
     'go',
     '1.5.0',

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { placeOf } from '../../src/protocol/place.ts';
-import { askedKeys, compiledDefault, stockSettings } from '../../src/protocol/settings.ts';
+import { askedKeys, compiledDefault, fixedValue, stockSettings } from '../../src/protocol/settings.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('settings');
@@ -31,6 +31,13 @@ test('every key that is asked for has a default in both languages, but for the n
       assert.is(compiledDefault(key, language, placeOf('4.1.0')) === undefined, isNamed, key);
     }
   }
+});
+
+test('with hypervisors that cannot share files the runtime in Go shares none, whatever is set', () => {
+  assert.is(fixedValue('hypervisor.shared_fs', 'go', 'firecracker'), 'none');
+  assert.is(fixedValue('hypervisor.shared_fs', 'go', 'qemu'), undefined);
+  assert.is(fixedValue('hypervisor.shared_fs', 'rust', 'remote'), undefined);
+  assert.is(fixedValue('hypervisor.enable_guest_swap', 'go', 'firecracker'), undefined);
 });
 
 const shipped: readonly [rule: string, language: 'go' | 'rust', release: string, key: string, value: unknown][] = [
