@@ -26,6 +26,8 @@ export interface Version {
   readonly isDirty: boolean;
   /** It was built before that release, or behind its tag: what it holds of the next step is not known. */
   readonly stands: 'before' | 'at' | 'behind';
+  /** Of what nothing names, and what it holds tells: the next release that it is not, null where none is known. */
+  readonly until?: string | null;
   /** As it was given. */
   readonly written: string;
 }
@@ -87,6 +89,11 @@ export function parseVersion(text: string): Version | undefined {
 export function isVendors(text: string): boolean {
   const vendor = text.length > lengthLimit ? undefined : grammar.exec(text.trim())?.groups?.vendor;
   return vendor !== undefined && !behindTag.test(vendor);
+}
+
+/** Whether a package's version tells little of the release of Kata in it: a vendor's, a development build's, and one of no known form. */
+export function isOfOwnCounting(text: string): boolean {
+  return parseVersion(text)?.stands !== 'at' || isVendors(text);
 }
 
 /** A range of versions, as its author wrote it and as semver reads it, which takes its time. */

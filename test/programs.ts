@@ -41,6 +41,12 @@ ${calls.map((name) => `message ${name}Request { string container_id = 1; }`).joi
 `;
 }
 
+/** Of AgentService, what each release of Kata has. */
+export const lastingCalls = (
+  'CreateContainer StartContainer UpdateInterface RemoveContainer ExecProcess SignalProcess WaitProcess UpdateContainer StatsContainer ' +
+  'WriteStdin ReadStdout ReadStderr CloseStdin TtyWinResize UpdateRoutes CreateSandbox DestroySandbox OnlineCPUMem'
+).split(' ');
+
 export interface ProtoFile {
   readonly path: string;
   readonly source: string;

@@ -229,10 +229,14 @@ export class IncomingPayload {
 
   async #observe(member: Member, observer: Observer): Promise<void> {
     let seen = 0;
-    for await (const piece of member.pieces()) {
-      this.#checkTime();
-      seen += piece.length;
-      if (seen <= limits.agentBytes) observer.add(piece);
+    try {
+      for await (const piece of member.pieces()) {
+        this.#checkTime();
+        seen += piece.length;
+        if (seen <= limits.agentBytes) observer.add(piece);
+      }
+    } finally {
+      observer.end?.();
     }
   }
 

@@ -7,12 +7,12 @@
  * Not read: an archive with images for several architectures; a layer's deletions (whiteouts).
  */
 
-import { Corrupt, LimitExceeded, Problem, Unsupported } from '../errors.ts';
+import { Corrupt, LimitExceeded, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
+import { versionInOpenProgram } from '../locate/runtimes.ts';
 import { utf8 } from '../read/bytes.ts';
 import { type Compression, type CompressionName, compressions, decompress } from '../read/decompress.ts';
 import * as limits from '../read/limits.ts';
-import { programVersion } from '../read/program-version.ts';
 import { Budget, Source } from '../read/source.ts';
 import { layersOf } from './container-image.ts';
 import { type Member, type PackageFields, PieceReader } from './members.ts';
@@ -77,11 +77,8 @@ async function versionIn(reading: Reading, member: Member, path: string): Promis
   if (!runtimeName.test(member.path) || member.size > limits.agentBytes) return '';
   const file = await keptAside(reading, member.pieces(), `${path}, ${member.path}`);
   try {
-    return programVersion(new Source(file, new Budget(reading.host, reading.deadline))) ?? '';
-  } catch (error) {
-    // It is no program, or a broken one: its version is not known.
-    if (error instanceof Problem) return '';
-    throw error;
+    // It may be no program, or a broken one.
+    return versionInOpenProgram(reading.host, file, reading.deadline) ?? '';
   } finally {
     file.close();
   }

@@ -4,7 +4,7 @@
  */
 
 import { Problem } from '../errors.ts';
-import type { Host } from '../host/host.ts';
+import type { File, Host } from '../host/host.ts';
 import { followedStatus, resolvePath } from '../host/rooted.ts';
 import { type Description, DescriptorSearch } from '../protocol/descriptors.ts';
 import { latin1 } from '../read/bytes.ts';
@@ -45,13 +45,19 @@ const pieceSize = 256 * 1024;
 
 /** What `read` makes of the program, its links followed; null where it cannot be read, or not before the deadline. */
 function readProgram<T>(host: Host, path: string, deadline: number, read: (source: Source) => T | null): T | null {
-  try {
+  return orNull(() => {
     const file = host.open(resolvePath(host, '', path));
     try {
       return read(new Source(file, new Budget(host, deadline)));
     } finally {
       file.close();
     }
+  });
+}
+
+function orNull<T>(read: () => T | null): T | null {
+  try {
+    return read();
   } catch (error) {
     if (error instanceof Problem) return null;
     throw error;
@@ -60,20 +66,38 @@ function readProgram<T>(host: Host, path: string, deadline: number, read: (sourc
 
 /** Null when it cannot be told for sure. Nothing is run. */
 export function versionInProgram(host: Host, path: string, deadline: number): string | null {
-  return readProgram(host, path, deadline, programVersion);
+  return readProgram(host, path, deadline, versionIn);
+}
+
+/** Of a program that is open, likewise. */
+export function versionInOpenProgram(host: Host, file: File, deadline: number): string | null {
+  return orNull(() => versionIn(new Source(file, new Budget(host, deadline))));
 }
 
 /** What the program says of the agent protocol; null when it says nothing. */
 export function describeProgram(host: Host, path: string, deadline: number): Description | null {
-  return readProgram(host, path, deadline, (source) => {
-    if (source.length < 4 || source.length > limits.agentBytes) return null;
-    if (source.read(0, 4, 'first bytes').latin1(0, 4) !== '\x7fELF') return null;
-    const search = new DescriptorSearch();
-    for (let at = 0; at < source.length; at += pieceSize) {
-      search.add(source.read(at, Math.min(pieceSize, source.length - at), 'program').data);
-    }
-    return search.result();
-  });
+  return readProgram(host, path, deadline, descriptionIn);
+}
+
+/** Of the Container Network Interface, which Go runtimes since 2.4 name: one whose own version is of no known form has no other of 1.x. */
+const versionsOfInterface: readonly string[] = ['1.0.0', '1.1.0'];
+/** Since 2.1 no runtime has it. */
+const earlyCall = 'AgentService/ListProcesses';
+
+function versionIn(source: Source): string | null {
+  const version = programVersion(source);
+  if (version === null || !versionsOfInterface.includes(version)) return version;
+  return descriptionIn(source)?.calls.has(earlyCall) === true ? version : null;
+}
+
+function descriptionIn(source: Source): Description | null {
+  if (source.length < 4 || source.length > limits.agentBytes) return null;
+  if (source.read(0, 4, 'first bytes').latin1(0, 4) !== '\x7fELF') return null;
+  const search = new DescriptorSearch();
+  for (let at = 0; at < source.length; at += pieceSize) {
+    search.add(source.read(at, Math.min(pieceSize, source.length - at), 'program').data);
+  }
+  return search.result();
 }
 
 const fileLimit = 4096;

@@ -57,6 +57,8 @@ export function placesOf(version: Version, lastMinors: LastMinors): number[] {
   const at = place(version);
   if (version.stands === 'before') return isEarly(version) ? [at] : [at - justBefore, at];
   if (version.stands === 'at') return [at];
+  if (version.until !== undefined)
+    return [at, version.until === null ? Number.POSITIVE_INFINITY : placeOf(version.until)];
   const next = nextRelease(version, lastMinors);
   return [at, next === undefined ? Number.POSITIVE_INFINITY : place(next)];
 }
@@ -75,7 +77,6 @@ export function betweenReleases(version: Version, lastMinors: LastMinors): strin
   if (stands === 'before') return `a build before ${release}`;
   if (stands === 'at') return null;
   const next = nextRelease(version, lastMinors);
-  return next === undefined
-    ? `a build behind ${release}`
-    : `a build between ${release} and ${next.major}.${next.minor}.${next.patch}`;
+  const end = version.until ?? (next === undefined ? null : `${next.major}.${next.minor}.${next.patch}`);
+  return version.until === null || end === null ? `a build behind ${release}` : `a build between ${release} and ${end}`;
 }

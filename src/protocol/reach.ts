@@ -229,7 +229,7 @@ function ofAll(possibilities: readonly (readonly Met[])[]): Met[] {
 }
 
 function isSameBuild(runtime: Version, agent: Version): boolean {
-  return runtime.order === agent.order && runtime.stands === agent.stands;
+  return runtime.order === agent.order && runtime.stands === agent.stands && runtime.until === undefined;
 }
 
 /** What a release does not understand of itself for few pods is so for everybody who has it, and no upgrade of one half mends it. */

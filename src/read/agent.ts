@@ -194,6 +194,8 @@ export interface AgentFacts {
 /** Is handed all of the agent's binary, in pieces that are good only until the next one. */
 export interface Observer {
   add(piece: Uint8Array): void;
+  /** Of a program in a package: there is no more of it. */
+  end?(): void;
 }
 
 export interface AgentOptions {

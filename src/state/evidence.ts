@@ -3,6 +3,9 @@
  */
 
 import type { Observers } from '../archive/incoming.ts';
+import { Io } from '../errors.ts';
+import type { Host, TemporaryFile } from '../host/host.ts';
+import { versionInOpenProgram } from '../locate/runtimes.ts';
 import { type Description, DescriptorSearch } from '../protocol/descriptors.ts';
 import type { Observer } from '../read/agent.ts';
 
@@ -45,17 +48,84 @@ export class Descriptions {
   }
 }
 
+/** A program as it passes, in a file without a name: where its version stands is told by its end. */
+class PassingProgram implements Observer {
+  #file: TemporaryFile | null;
+
+  /** Throws Io. */
+  constructor(host: Host, what: string) {
+    this.#file = host.temporaryFile(what);
+  }
+
+  /** Where it cannot be written, its version is not known, and all else is read. */
+  add(piece: Uint8Array): void {
+    try {
+      this.#file?.write(piece);
+    } catch (error) {
+      if (!(error instanceof Io)) throw error;
+      this.#file?.close();
+      this.#file = null;
+    }
+  }
+
+  /** Once. */
+  version(host: Host, deadline: number): string | null {
+    if (this.#file === null) return null;
+    try {
+      return versionInOpenProgram(host, this.#file, deadline);
+    } finally {
+      this.#file.close();
+      this.#file = null;
+    }
+  }
+}
+
 /** What is said in a package: by its runtimes when the payload is read, by the agents in its images when those are. */
 export class PayloadDescriptions {
   readonly programs = new Descriptions();
+  /** Of its runtimes, by their paths, as far as they say it. */
+  readonly versions = new Map<string, string>();
   /** By the path of the image. */
   readonly agents = new Map<string, Descriptions>();
   readonly observers: Observers = {
-    program: (place) => this.programs.observeRuntime(place),
+    program: (place) => this.#observeProgram(place),
     agent: (image) => {
       const found = new Descriptions();
       this.agents.set(image, found);
       return () => found.observe();
     },
   };
+  readonly #keeping: { readonly host: Host; readonly deadline: number } | null;
+
+  /** `keeping`: to read versions, too, which takes room for a program at a time. */
+  constructor(keeping: { readonly host: Host; readonly deadline: number } | null = null) {
+    this.#keeping = keeping;
+  }
+
+  #observeProgram(place: string): Observer | undefined {
+    const search = this.programs.observeRuntime(place);
+    if (search === undefined || this.#keeping === null) return search;
+    const { host, deadline } = this.#keeping;
+    const program = passing(host, place);
+    return {
+      add: (piece) => {
+        search.add(piece);
+        program?.add(piece);
+      },
+      end: () => {
+        const version = program?.version(host, deadline) ?? null;
+        if (version !== null) this.versions.set(place, version);
+      },
+    };
+  }
+}
+
+/** Null where there is no room for it. */
+function passing(host: Host, place: string): PassingProgram | null {
+  try {
+    return new PassingProgram(host, place);
+  } catch (error) {
+    if (error instanceof Io) return null;
+    throw error;
+  }
 }

@@ -12,6 +12,7 @@ import { Problem } from '../errors.ts';
 import { isConfiguration } from '../locate/configurations.ts';
 import { installedManifest, type Manifest, nothingSaid } from '../locate/manifest.ts';
 import { type Declared, declares } from '../locate/provides.ts';
+import { isOfOwnCounting } from '../version.ts';
 import { type Before, programsOf } from './before.ts';
 import { PayloadDescriptions } from './evidence.ts';
 import { carriesField, lookShare } from './relevance.ts';
@@ -24,6 +25,8 @@ export interface Incoming {
   readonly versionText: string | null;
   /** Why its version may be wrong; null when it is sure, or not known. */
   readonly versionDoubt: string | null;
+  /** Its version says too little of its programs, whose own word counts then. */
+  readonly isOwnWordAsked: boolean;
   /** What it states, by itself or through the package manager; null when that is not known. */
   readonly declared: Declared | null;
   /** What it brings, or else what the installed version of it owns of runtime programs and configured images; null when nobody knows. */
@@ -112,7 +115,11 @@ async function incomingOf(
   const owned = before.packages.find((known) => known.name === name)?.owns ?? [];
   const isStated = (declared?.agentVersion ?? null) !== null;
   const names = before.images.flatMap((image) => image.names);
-  const descriptions = new PayloadDescriptions();
+  const versionText = change.newVersion ?? (fields?.version || null);
+  const versionDoubt = fields?.versionDoubt ?? null;
+  const isOwnWordAsked = versionText === null || versionDoubt !== null || isOfOwnCounting(versionText);
+  const keeping = { host: before.rooted, deadline: before.payloadDeadline };
+  const descriptions = new PayloadDescriptions(isOwnWordAsked ? keeping : null);
   const payload =
     file === null
       ? null
@@ -131,8 +138,9 @@ async function incomingOf(
   return {
     change,
     name,
-    versionText: change.newVersion ?? (fields?.version || null),
-    versionDoubt: fields?.versionDoubt ?? null,
+    versionText,
+    versionDoubt,
+    isOwnWordAsked,
     declared,
     ...brought,
     manifest: manifest ?? nothingSaid,

@@ -24,6 +24,9 @@ export function ruleText(rule: Rule): string {
 export function rangeOfRule(rule: Rule, runtime: Version): VersionRange {
   const { major, minor } = runtime;
   const oldest = rule.kind === 'skew' ? Math.max(0, minor - rule.minors) : minor;
-  const text = rule.kind === 'exact' ? `=${runtime.text}` : `>=${major}.${oldest}.0-0 <${major}.${minor + 1}.0-0`;
+  const text =
+    rule.kind === 'exact'
+      ? `=${runtime.until === undefined ? runtime.text : runtime.order}`
+      : `>=${major}.${oldest}.0-0 <${major}.${minor + 1}.0-0`;
   return rangeOf(text);
 }

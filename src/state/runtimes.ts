@@ -5,15 +5,14 @@
 import { Problem } from '../errors.ts';
 import type { Language } from '../locate/configurations.ts';
 import type { Program } from '../locate/programs.ts';
-import type { InstalledPackage } from '../locate/provides.ts';
-import { askProgram, describeProgram, versionInFile, versionInProgram } from '../locate/runtimes.ts';
-import type { Description } from '../protocol/descriptors.ts';
-import { isVendors, parseVersion } from '../version.ts';
+import { describeProgram } from '../locate/runtimes.ts';
+import { parseVersion } from '../version.ts';
 import { type Before, programsOf } from './before.ts';
 import type { Incoming } from './incoming.ts';
 import { fits, type Image, isNew, noSource, type Runtime } from './node.ts';
 import { readsOf } from './reading.ts';
 import { type RequirementSources, requirementOf } from './requirement.ts';
+import { evidenceDeadline, incomingVersion, installedVersion, orPlaced } from './runtime-version.ts';
 
 /** `removed`: names of packages; `images`: as they will be. Throws Io, LimitExceeded. */
 export async function runtimesAfter(
@@ -27,7 +26,9 @@ export async function runtimesAfter(
   const isAsked = images.some(({ description }) => description !== null);
   const coming: Runtime[] = [];
   for (const found of incoming) {
-    if (found.isRuntime) coming.push(...incomingRuntimes(before, found, isAsked ? await descriptionIn(found) : null));
+    if (!found.isRuntime) continue;
+    if (isAsked || found.isOwnWordAsked) await readPrograms(found);
+    coming.push(...incomingRuntimes(before, found));
   }
   if (to !== null) {
     coming.push({
@@ -68,44 +69,41 @@ export async function runtimesAfter(
   return [unknownRuntime(before)];
 }
 
-/** What the runtimes in the package say of the agent protocol. Never throws for what the package is. */
-async function descriptionIn({ payload, descriptions }: Incoming): Promise<Description | null> {
-  if (payload === null) return null;
+/** What the runtimes in the package say of themselves, for its `descriptions`. Never throws for what the package is. */
+async function readPrograms({ payload }: Incoming): Promise<void> {
   try {
-    await payload.places();
-    return descriptions.programs.all();
+    await payload?.places();
   } catch (error) {
-    if (error instanceof Problem) return null;
-    throw error;
+    if (!(error instanceof Problem)) throw error;
   }
 }
 
 /** One for each place and language of what the package brings: each reads other configurations. */
-function incomingRuntimes(before: Before, found: Incoming, description: Description | null): Runtime[] {
-  const { name, versionText, declared, paths, change, statedBy } = found;
-  const version = versionText === null ? undefined : parseVersion(versionText);
+function incomingRuntimes(before: Before, found: Incoming): Runtime[] {
+  const { name, declared, paths, change, statedBy, descriptions } = found;
   const requires = declared?.agentRequires ?? null;
   const installed = before.packages.find((known) => known.name === name);
   const brought = programsOf(before).filter(({ path }) => paths?.has(path));
-  return readersOf(brought).map((place) => ({
-    name,
-    versionText,
-    version,
-    isIncoming: true,
-    source: change.archive ?? name,
-    ...place,
-    versionSource: versionText === null ? null : `package ${change.versionBy ?? name}`,
-    versionDoubt: found.versionDoubt,
-    description,
-    replaces: change.oldVersion ?? installed?.version ?? null,
-    ...requirementOf({
-      option: before.request.requires,
-      declared: requires === null ? undefined : { text: requires, from: statedBy },
-      version,
-      versionText,
-      ...tablesFor(before, place),
-    }),
-  }));
+  const description = descriptions.programs.all();
+  return readersOf(brought).map((place) => {
+    const own = brought.filter(({ prefix, language }) => prefix === place.prefix && fits(language, place.language));
+    const version = orPlaced(incomingVersion(found, own), description, `the program in package ${name}`);
+    return {
+      name,
+      ...version,
+      isIncoming: true,
+      source: change.archive ?? name,
+      ...place,
+      description,
+      replaces: change.oldVersion ?? installed?.version ?? null,
+      ...requirementOf({
+        option: before.request.requires,
+        declared: requires === null ? undefined : { text: requires, from: statedBy },
+        ...version,
+        ...tablesFor(before, place),
+      }),
+    };
+  });
 }
 
 /** A program whose place does not tell its language is of any, and stands for the others of its prefix. */
@@ -130,29 +128,27 @@ async function installedRuntimes(before: Before, isAsked: boolean): Promise<Runt
     const same = runtimes.filter((other) => other.prefix === prefix && other.language === language);
     // Without another version of its own it is the same.
     if (same.some(({ name }) => name === owner?.name)) continue;
-    const { versionText, versionSource, versionDoubt } = await versionOf(before, program, owner);
-    if (same.length > 0 && versionText === null) continue;
-    if (same.some((other) => other.versionText === versionText)) continue;
-    const version = versionText === null ? undefined : parseVersion(versionText);
+    const named = await installedVersion(before, program, owner);
+    const isSilent = named.versionText === null;
+    if (same.length > 0 && isSilent) continue;
+    const description = isAsked || isSilent ? describeProgram(before.rooted, path, evidenceDeadline(before)) : null;
+    const version = orPlaced(named, description, path);
+    if (same.some((other) => other.versionText === version.versionText)) continue;
     const declared = owner?.agentRequires ?? null;
     runtimes.push({
       name: owner?.name ?? path,
-      versionText,
-      version,
+      ...version,
       isIncoming: false,
       source: path,
       prefix,
       language,
-      versionSource,
-      versionDoubt,
-      description: isAsked ? describeProgram(before.rooted, path, evidenceDeadline(before)) : null,
+      description,
       replaces: null,
       ...(owner?.isHeld === true ? { isHeld: true } : {}),
       ...requirementOf({
         option: requires,
         declared: declared === null ? undefined : { text: declared, from: `declared by ${owner?.name ?? path}` },
-        version,
-        versionText,
+        ...version,
         ...tablesFor(before, program),
       }),
     });
@@ -166,55 +162,6 @@ function tablesFor(
   place: Pick<Runtime, 'prefix' | 'language'>,
 ): Pick<RequirementSources, 'settings' | 'known' | 'reads'> {
   return { settings: request.settings, known, reads: readsOf(reading, place, null) };
-}
-
-/** Of the time that is left, for what programs themselves say: the verdict does not depend on it. */
-const evidenceShare = 0.5;
-
-function evidenceDeadline({ host, request }: Before): number {
-  const now = host.now();
-  return now + (request.deadline - now) * evidenceShare;
-}
-
-/** The package's, but for a vendor's; else the one in the program, else what it says when it is run; below another root, where nothing is run, what lies beside it. */
-async function versionOf(
-  before: Before,
-  { path, prefix }: Program,
-  owner: InstalledPackage | undefined,
-): Promise<Pick<Runtime, 'versionText' | 'versionSource' | 'versionDoubt'>> {
-  const sure = (versionText: string | null, source: string): Awaited<ReturnType<typeof versionOf>> => ({
-    versionText,
-    versionSource: versionText === null ? null : source,
-    versionDoubt: null,
-  });
-  if (owner !== undefined && !isVendors(owner.version)) return sure(owner.version, `package ${owner.name}`);
-  const own = versionInProgram(before.rooted, path, evidenceDeadline(before));
-  if (owner !== undefined) return sure(...ofVendor(path, owner, own));
-  if (own !== null) return sure(own, path);
-  if (before.request.root === '') {
-    return sure(await askProgram(before.host, path, before.request.deadline), `${path} --version`);
-  }
-  const file = `${prefix}/VERSION`;
-  // kata-deploy may be there several times: /opt/kata-NAME.
-  const versionText = prefix.startsWith('/opt/kata') ? versionInFile(before.rooted, file) : null;
-  // Of the same tarball, another program may say the same of itself.
-  const siblings = before.installation.programs.filter((other) => other.prefix === prefix && other.path !== path);
-  const isConfirmed = siblings.some(
-    (other) => versionInProgram(before.rooted, other.path, evidenceDeadline(before)) === versionText,
-  );
-  if (versionText !== null && isConfirmed) return sure(versionText, file);
-  if (versionText === null) {
-    const versionDoubt = 'no program is run below another root, and neither it nor a file VERSION says its version';
-    return { versionText, versionSource: null, versionDoubt };
-  }
-  const versionDoubt = `only ${file} says so, which can be older than ${path}, and no program is run below another root`;
-  return { versionText, versionSource: file, versionDoubt };
-}
-
-/** A vendor may count releases of its own, so that the program counts; where both are of one release, the package's version says more. */
-function ofVendor(path: string, { name, version }: InstalledPackage, own: string | null): [string, string] {
-  if (own === null || parseVersion(own)?.order === parseVersion(version)?.order) return [version, `package ${name}`];
-  return [own, `${path}; package ${name} says ${version}`];
 }
 
 /** There are images but no runtime: without --requires that is a finding, not silence. */

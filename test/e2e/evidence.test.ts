@@ -5,7 +5,17 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
 import { guestTree, makeExt, run, type Tree, temporaryFolder, writeTree } from '../images.ts';
-import { agentProto, compressed, descriptorsOf, goProgram, protoFilesOf, rustProgram } from '../programs.ts';
+import {
+  agentProto,
+  compressed,
+  descriptorsOf,
+  goProgram,
+  lastingCalls,
+  protoFilesOf,
+  rustProgram,
+  rustRuntime,
+} from '../programs.ts';
+import { makeRpm } from '../rpms.ts';
 import { suite } from '../suite.ts';
 import { forms, kataCheck } from './program.ts';
 
@@ -14,7 +24,10 @@ const needs = ['protoc', 'go', 'rustc', 'mkfs.ext4'];
 const commit = '0123456789abcdef0123456789abcdef01234567';
 const imagePath = '/usr/share/kata-containers/kata-containers.img';
 const shim = '/opt/kata/bin/containerd-shim-kata-v2';
+const rustShim = '/opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
 const pausing = ['PauseContainer', 'ResumeContainer'];
+/** With ListProcesses those of 1.1. */
+const unnamedCalls = [...lastingCalls.slice(3), 'AddInterface', 'RemoveInterface', ...pausing];
 
 const made = new Map<string, string>();
 function once(key: string, make: () => string): string {
@@ -23,17 +36,25 @@ function once(key: string, make: () => string): string {
   return path;
 }
 
+/** The calls of 1.x are known by one that went later. */
+const early = (version: string): string[] => (version.startsWith('1.') ? ['ListProcesses'] : []);
+
 /** A Go runtime of this version that makes these calls beside the usual ones. */
 function runtime(version: string, calls: readonly string[], fields: readonly string[] = []): Buffer {
   const key = `go ${version} ${calls} ${fields}`;
-  const descriptors = (): Buffer[] => descriptorsOf(protoFilesOf(agentProto(calls, fields))).map(compressed);
+  const descriptors = (): Buffer[] =>
+    descriptorsOf(protoFilesOf(agentProto([...early(version), ...calls], fields))).map(compressed);
   return readFileSync(once(key, () => goProgram({ version, descriptors: descriptors() })));
 }
 
 function agent(version: string, calls: readonly string[], fields: readonly string[] = []): Buffer {
   const key = `rust ${version} ${calls} ${fields}`;
-  const descriptors = (): Buffer[] => descriptorsOf(protoFilesOf(agentProto(calls, fields)));
+  const descriptors = (): Buffer[] => descriptorsOf(protoFilesOf(agentProto([...early(version), ...calls], fields)));
   return readFileSync(once(key, () => rustProgram(version, commit, descriptors())));
+}
+
+function rust(version: string): Buffer {
+  return readFileSync(once(`runtime-rs ${version}`, () => rustRuntime(version, commit)));
 }
 
 /** A guest image with this agent in it, and what osbuilder wrote of it. */
@@ -59,6 +80,49 @@ function findings(stdout: string): string[] {
   return (JSON.parse(stdout) as Document).findings.map(({ code, severity }) => `${code} ${severity}`);
 }
 
+/** Field 3 of LinuxSeccomp and of LinuxSyscall is another thing since 2.1. */
+const seccomp = (flags: string, syscall: string): string[] => [
+  `message LinuxSeccomp { string default_action = 1; repeated string architectures = 2; ${flags} }`,
+  `message LinuxSyscall { repeated string names = 1; string action = 2; ${syscall} }`,
+  'message LinuxArg { uint64 index = 1; }',
+  'LinuxSeccomp seccomp = 9;',
+];
+const before21 = seccomp('repeated LinuxSyscall syscalls = 3;', 'repeated LinuxArg args = 3;');
+const since21 = seccomp(
+  'repeated string flags = 3; repeated LinuxSyscall syscalls = 4;',
+  'uint32 errno_ret = 3; repeated LinuxArg args = 4;',
+);
+const of16 = [...pausing, 'CopyFile'];
+const of312 = [...pausing, 'CopyFile', 'SetPolicy'];
+
+/** Two programs and nothing else: no release number and no table takes part. */
+const alone: readonly [
+  rule: string,
+  programs: () => readonly Buffer[],
+  status: number,
+  missing: readonly string[],
+  breaks: readonly string[],
+][] = [
+  ['the founding pair', () => [runtime('1.1.0', pausing), agent('1.0.0', [])], 10, pausing, []],
+  ['the same the other way round', () => [runtime('1.0.0', []), agent('1.1.0', pausing)], 0, [], []],
+  [
+    'the seccomp change of 2.1',
+    () => [runtime('2.1.0', [], since21), agent('2.0.0', [], before21)],
+    10,
+    [],
+    ['LinuxSeccomp.3', 'LinuxSyscall.3'],
+  ],
+  [
+    'and in the other direction',
+    () => [runtime('2.0.0', [], before21), agent('2.1.0', [], since21)],
+    10,
+    [],
+    ['LinuxSeccomp.3', 'LinuxSyscall.3'],
+  ],
+  ['runtime 1.6.0 with agent 1.5.0', () => [runtime('1.6.0', of16), agent('1.5.0', of16)], 0, [], []],
+  ['runtime 3.13.0 with agent 3.12.0', () => [runtime('3.13.0', of312), agent('3.12.0', of312)], 0, [], []],
+];
+
 type Row = readonly [rule: string, tree: () => Tree, status: number, expected: readonly string[]];
 
 const rows: readonly Row[] = [
@@ -67,6 +131,33 @@ const rows: readonly Row[] = [
     () => ({ [shim]: runtime('3.29.0', []), [imagePath]: image('3.29.0', agent('3.29.0', [])) }),
     0,
     [],
+  ],
+  [
+    'likewise of a runtime in Rust',
+    () => ({ [rustShim]: rust('3.20.0'), [imagePath]: image('3.20.0', agent('3.20.0', [])) }),
+    0,
+    [],
+  ],
+  [
+    'and it is judged by that',
+    () => ({ [rustShim]: rust('3.20.0'), [imagePath]: image('2.0.0', agent('2.0.0', [])) }),
+    10,
+    ['KC102 block'],
+  ],
+  [
+    'a development build that says the version of the agent, and makes calls that the agent does not have',
+    () => ({ [shim]: runtime('1.0.0', pausing), [imagePath]: image('1.0.0', agent('1.0.0', [])) }),
+    10,
+    ['KC103 block'],
+  ],
+  [
+    'a runtime that names no version is judged between two releases',
+    () => ({
+      [shim]: runtime('1.x', unnamedCalls),
+      [imagePath]: image('2.0.0', agent('2.0.0', [...unnamedCalls, 'ListProcesses'])),
+    }),
+    10,
+    ['KC102 block'],
   ],
   [
     'it wins over a file beside it that is older',
@@ -127,6 +218,68 @@ for (const form of forms) {
         assert.is(outcome.status, status);
       },
       { needs: [...needs, ...form.needs] },
+    );
+  }
+
+  for (const [rule, programs, status, missing, breaks] of alone) {
+    test(
+      `${form.name}: two programs alone: ${rule}`,
+      () => {
+        const folder = temporaryFolder();
+        const files = programs().map((bytes, index) => {
+          writeFileSync(join(folder, `${index}`), bytes);
+          return join(folder, `${index}`);
+        });
+        const outcome = kataCheck(form, ['protocol', ...files, '--json']);
+        const { evidence } = JSON.parse(outcome.stdout);
+        const fields = evidence.breaks.map(({ field }: { field: string }) => field);
+        assert.equal([outcome.status, evidence.missing, fields], [status, missing, breaks]);
+      },
+      { needs: [...needs, ...form.needs] },
+    );
+  }
+
+  const vendors: readonly [
+    rule: string,
+    needs: readonly string[],
+    make: (folder: string, version: string, files: Tree) => string,
+  ][] = [
+    [
+      'deb',
+      ['dpkg-deb', 'dpkg-query'],
+      (folder, version, files) => makeDeb(folder, { name: 'kata-runtime', version, files }),
+    ],
+    [
+      'rpm',
+      ['rpmbuild', 'rpm2cpio', 'rpm'],
+      (folder, version, files) => makeRpm(folder, { name: 'kata-runtime', version, files }),
+    ],
+  ];
+  for (const [rule, more, make] of vendors) {
+    test(
+      `${form.name}: ${rule}: of a vendor's package that comes, the program's own word counts`,
+      () => {
+        const root = node({ [imagePath]: image('2.0.0', agent('2.0.0', [])), '/var/lib/dpkg/status': '' });
+        // Before 2.0 they speak another transport: the package says so, and neither program does.
+        for (const [program, said] of [
+          [runtime('2.0.0', []), '2.0.0'],
+          [rust('3.0.0'), '3.0.0'],
+        ] as const) {
+          const what = make(temporaryFolder(), '1.5.0.azl3', { 'usr/bin/kata-runtime': program });
+          const { stdout } = kataCheck(form, ['--root', root, '--json', what]);
+          const { runtimes } = JSON.parse(stdout);
+          assert.equal(
+            runtimes.map(
+              ({ version, versionSource }: { version: string; versionSource: string }) =>
+                `${version} < ${versionSource}`,
+            ),
+            [
+              `${said} < /usr/bin/kata-runtime; package kata-runtime says ${rule === 'deb' ? '1.5.0.azl3' : '1.5.0.azl3-1'}`,
+            ],
+          );
+        }
+      },
+      { needs: [...needs, ...more, ...form.needs] },
     );
   }
 

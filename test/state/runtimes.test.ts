@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { State } from '../../src/state/node.ts';
 import { type Tree, temporaryFolder, writeTree } from '../images.ts';
-import { goStandIn } from '../programs.ts';
 import { suite } from '../suite.ts';
 import {
   after,
@@ -88,45 +87,6 @@ test(
   },
   { needs },
 );
-
-const vendors: readonly [rule: string, version: string, program: string | Buffer, expected: string][] = [
-  [
-    'of a vendor whose suffix stands behind another release: the program counts, and both are named',
-    '3.2.0.azl5',
-    goStandIn('3.3.0-alpha0'),
-    `kata-runtime 3.3.0-alpha0 go < ${program}; package kata-runtime says 3.2.0.azl5`,
-  ],
-  [
-    'of a vendor whose program is of the same release: the package counts',
-    '3.19.1.kata2',
-    goStandIn('3.19.1'),
-    'kata-runtime 3.19.1.kata2 go < package kata-runtime',
-  ],
-  [
-    'of a vendor whose program does not tell: the package counts, and nothing is run',
-    '3.15.0.aks0',
-    '#!/bin/sh\necho kata-runtime : 9.9.9\n',
-    'kata-runtime 3.15.0.aks0 go < package kata-runtime',
-  ],
-  [
-    'without a suffix: the package counts',
-    '3.2.0-1',
-    goStandIn('3.3.0-alpha0'),
-    'kata-runtime 3.2.0-1 go < package kata-runtime',
-  ],
-];
-
-for (const [rule, version, content, expected] of vendors) {
-  test(
-    `a package ${rule}`,
-    async () => {
-      const root = node([{ ...runtimePackage, version }, imagePackage], { ...usrTree(), [program]: content });
-      chmodSync(join(root, program), 0o755);
-      assert.equal(who((await after(root)).state), [expected]);
-    },
-    { needs },
-  );
-}
 
 const asked: readonly [
   rule: string,
