@@ -7,7 +7,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { forms } from '../e2e/program.ts';
 import { guestTree, makeDisk, makeExt, temporaryFolder, writeTree } from '../images.ts';
@@ -129,44 +129,79 @@ const looks = {
   block: { fill: '#f2a48c', sign: '+', words: 'is blocked' },
 } as const;
 
-/** A field for each release, a square for each node in it: those of a release side by side. */
+const [cell, columns, left, top, gap] = [14, 25, 150, 96, 18];
+
+function text(x: number, y: number, content: string, more = ''): string {
+  return `<text x="${x}" y="${y}"${more === '' ? '' : ` ${more}`}>${content}</text>`;
+}
+
+function square(x: number, y: number, { node, line }: Answer): string {
+  const { fill, sign, words } = looks[line.verdict];
+  const title = `${node.name}: runtime ${node.runtime}, own agent ${node.agent}: ${words}`;
+  const middle = `text-anchor="middle" font-size="9" fill="#555"`;
+  return (
+    `<g><title>${title}</title><rect x="${x}" y="${y}" width="${cell - 1}" height="${cell - 1}" rx="2" fill="${fill}"/>` +
+    `${sign === '' ? '' : text(x + (cell - 1) / 2, y + cell - 4, sign, middle)}</g>`
+  );
+}
+
+function legend(y: number): string[] {
+  let x = left;
+  return Object.values(looks).map(({ fill, sign, words }) => {
+    const at = x;
+    x += 60 + words.length * 7;
+    const shown = sign === '' ? words : `${words} (${sign})`;
+    return `<rect x="${at}" y="${y - 11}" width="${cell - 1}" height="${cell - 1}" rx="2" fill="${fill}"/>${text(at + cell + 6, y, shown)}`;
+  });
+}
+
+/** A column for each release that may come, a row of squares for the nodes of each release that is installed: the older their own agents, the earlier. */
 function picture(answers: readonly Answer[]): string {
-  const [cell, columns, left, top] = [14, 25, 20, 60];
   const width = columns * cell + 40;
-  const text = (x: number, y: number, content: string, more = ''): string =>
-    `<text x="${x}" y="${y}" ${more}>${content}</text>`;
-  const parts = [text(left, 28, `Which of ${nodeCount} nodes may upgrade to which release of Kata`, 'font-size="18"')];
+  const parts = [
+    text(20, 32, `Which of ${nodeCount} nodes may upgrade to which release of Kata Containers`, 'font-size="18"'),
+    text(
+      20,
+      54,
+      'Each square is a node, at the same place in each column; those with the oldest guest images come first.',
+      'fill="#555"',
+    ),
+  ];
   for (const [field, to] of incoming.entries()) {
-    const own = answers
-      .filter((answer) => answer.to === to)
-      .sort(
-        (one, other) =>
-          one.node.runtime.localeCompare(other.node.runtime) || one.node.name.localeCompare(other.node.name),
-      );
-    const x = left + field * width;
-    const may = own.filter(({ line }) => line.verdict !== 'block').length;
-    parts.push(text(x, top - 8, `to ${to}: ${may} may`, 'font-weight="bold"'));
-    for (const [index, { node, line }] of own.entries()) {
-      const { fill, sign, words } = looks[line.verdict];
-      const [cx, cy] = [x + (index % columns) * cell, top + Math.floor(index / columns) * cell];
-      const title = `${node.name}: runtime ${node.runtime}, own agent ${node.agent}: ${words}`;
-      parts.push(
-        `<g><title>${title}</title><rect x="${cx}" y="${cy}" width="${cell}" height="${cell}" fill="${fill}" stroke="#fff"/>` +
-          `${sign === '' ? '' : text(cx + cell / 2, cy + cell - 3, sign, 'text-anchor="middle"')}</g>`,
-      );
+    const may = answers.filter((answer) => answer.to === to && answer.line.verdict !== 'block').length;
+    parts.push(text(left + field * width, top - 12, `to ${to}: ${may} of ${nodeCount} may`, 'font-weight="bold"'));
+  }
+  let y = top;
+  for (const runtime of installed) {
+    const nodes = answers.filter(({ node }) => node.runtime === runtime);
+    const count = nodes.length / incoming.length;
+    parts.push(text(20, y + 12, `runtime ${runtime}`, 'font-weight="bold"'));
+    parts.push(text(20, y + 28, `${count} nodes`, 'fill="#555"'));
+    for (const [field, to] of incoming.entries()) {
+      const own = nodes
+        .filter((answer) => answer.to === to)
+        .sort(({ node: one }, { node: other }) => agents.indexOf(one.agent) - agents.indexOf(other.agent));
+      for (const [index, answer] of own.entries()) {
+        const x = left + field * width + (index % columns) * cell;
+        parts.push(square(x, y + Math.floor(index / columns) * cell, answer));
+      }
     }
+    y += Math.ceil(count / columns) * cell + gap;
   }
-  const bottom = top + Math.ceil(nodeCount / columns) * cell + 24;
-  for (const [index, { fill, sign, words }] of Object.values(looks).entries()) {
-    const x = left + index * 220;
-    parts.push(`<rect x="${x}" y="${bottom - 11}" width="${cell}" height="${cell}" fill="${fill}"/>`);
-    parts.push(text(x + cell / 2, bottom, sign, 'text-anchor="middle"'), text(x + cell + 6, bottom, words));
-  }
-  const [all, height] = [left + incoming.length * width, bottom + 20];
+  parts.push(...legend(y + 12));
+  const [all, height] = [left + incoming.length * width - 20, y + 30];
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${all}" height="${height}" viewBox="0 0 ${all} ${height}" font-family="sans-serif" ` +
     `font-size="12"><rect width="100%" height="100%" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`
   );
+}
+
+/** Of all programs that have ended, in milliseconds: proc(5), cutime and cstime, in hundredths of a second. */
+function processorTime(): number {
+  const fields = readFileSync('/proc/self/stat', 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(fields[13]) + Number(fields[14])) * 10;
 }
 
 const native = forms.find(({ name }) => name === 'native');
@@ -174,8 +209,10 @@ if (native === undefined) throw new Error('the native form is not built');
 const began = performance.now();
 const all = nodes();
 const made = performance.now();
+const before = processorTime();
 const answers = all.flatMap((node) => incoming.map((to) => ({ node, to, line: ask(native.argv, node, to) })));
 const asked = performance.now();
+const used = (processorTime() - before) / answers.length;
 process.stdout.write(table(answers));
 for (const to of incoming) {
   const may = answers.filter((answer) => answer.to === to && answer.line.verdict !== 'block').length;
@@ -184,6 +221,6 @@ for (const to of incoming) {
 const seconds = (from: number, to: number): string => ((to - from) / 1000).toFixed(1);
 process.stdout.write(
   `${nodeCount} nodes made in ${seconds(began, made)} s; ${answers.length} answers, one after the other, in ${seconds(made, asked)} s, ` +
-    `${((asked - made) / answers.length).toFixed(1)} ms each\n`,
+    `${((asked - made) / answers.length).toFixed(1)} ms each, ${used.toFixed(1)} ms of them on a processor\n`,
 );
 if (file !== undefined) writeFileSync(file, picture(answers));
