@@ -127,6 +127,32 @@ test('job.yaml does not try again what would end in the same way', () => {
   assert.equal(spec.podFailurePolicy.rules[0]?.onExitCodes.values, [2, 10, 11]);
 });
 
+test("README's commands make a Job for each node, and wait for all of them", () => {
+  const readme = readFileSync(join(folder, '../../README.md'), 'utf8');
+  const block = /^ {4}kubectl delete job[\s\S]*?(?=\n\n)/m.exec(readme)?.[0].replace(/&& helm upgrade .*/, '') ?? '';
+  const work = temporaryFolder();
+  // It answers with two nodes, and keeps what it is asked.
+  const kubectl = [
+    '#!/bin/sh',
+    `echo "$*" >>'${work}/calls'`,
+    'case "$1" in get) printf "one two" ;;',
+    `create) cat >'${work}/job-'$(grep -c ^create '${work}/calls') ;; esac`,
+  ];
+  writeFileSync(join(work, 'kubectl'), `${kubectl.join('\n')}\n`);
+  chmodSync(join(work, 'kubectl'), 0o755);
+  run('sh', '-ec', `PATH='${work}':$PATH; cd '${join(folder, '../..')}'; ${block}`);
+  const calls = readFileSync(join(work, 'calls'), 'utf8').trim().split('\n');
+  assert.equal(
+    calls.map((call) => call.split(' ')[0]),
+    ['delete', 'get', 'create', 'create', 'wait'],
+  );
+  for (const [index, node] of ['one', 'two'].entries()) {
+    const job = parse(readFileSync(join(work, `job-${index + 1}`), 'utf8')) as Manifest;
+    validate(job);
+    assert.is(job.spec.template.spec.nodeName, node);
+  }
+});
+
 /** A program in place of kata-check that judges the sample node: these engines give no arguments of ours. */
 function judging(form: (typeof forms)[number], ...args: string[]): string {
   const path = join(temporaryFolder(), 'kata-check');
