@@ -164,6 +164,12 @@ const outcomes: Readonly<Record<Outcome, string>> = {
   unknown: 'not known',
 };
 
+function outcomeText({ outcome, annotation, decisions, isDoubtful }: Met): string {
+  if (outcome === 'off' && decisions.length === 0) return 'not on this architecture';
+  const who = annotation === null ? outcomes[outcome] : `only pods with the annotation ${annotation}`;
+  return isDoubtful ? `${who}, which is not certain` : who;
+}
+
 /** Each row that the pair meets with any of those who judge: what fails, when, what each makes of it, and where it was read. */
 function rowLines({ each }: PairVerdict): string[] {
   const rows = new Map(each.flatMap(({ met }) => met).map((one) => [one.row.id, one]));
@@ -176,9 +182,7 @@ function rowLines({ each }: PairVerdict): string[] {
       const one = met.find(({ row }) => row.id === first.row.id);
       if (one === undefined) return [];
       const deciding = one.decisions.map(decisionText).join(', ');
-      const isElsewhere = one.outcome === 'off' && deciding === '';
-      const outcome = isElsewhere ? 'not on this architecture' : outcomes[one.outcome];
-      return wrapped(`${by}: ${outcome}${deciding === '' ? '' : `: ${deciding}`}`, '    ', 6);
+      return wrapped(`${by}: ${outcomeText(one)}${deciding === '' ? '' : `: ${deciding}`}`, '    ', 6);
     }),
     `    ${sourceLink(first.row.sources[0] ?? '')}`,
   ]);
