@@ -20,5 +20,6 @@ export async function run(context: Context): Promise<number> {
   }
   if (flags.has('json')) host.write(1, imagesJson(images));
   else if (!flags.has('quiet')) host.write(1, images.map(imageText).join('\n'));
-  return images.some(({ problem }) => problem !== null) ? exitStatus.failure : exitStatus.goAhead;
+  const isInDoubt = images.some(({ problem, kind, agent }) => problem !== null || (kind === 'guest' && agent === null));
+  return isInDoubt ? exitStatus.undetermined : exitStatus.goAhead;
 }

@@ -7,6 +7,7 @@ import { waiting } from '../judge/remedy.ts';
 import type { Agent } from '../read/agent.ts';
 import type { ImageFacts } from '../read/image.ts';
 import { contradictionOf, type Image, noSource, type Requirement, type Runtime, type State } from '../state/node.ts';
+import { parseVersion } from '../version.ts';
 import { type Circumstances, programVersion } from './circumstances.ts';
 import { printable, printableJson } from './printable.ts';
 import { overrideFor } from './text.ts';
@@ -88,6 +89,20 @@ function shown(runtime: Runtime | undefined, place: 'path' | 'package'): object 
   };
 }
 
+/** The one that stays, else the one that is replaced. */
+function installedRuntime({ runtimes }: State): object | null {
+  const staying = runtimes.find(({ isIncoming, source }) => !isIncoming && source !== noSource);
+  if (staying !== undefined) return shown(staying, 'path');
+  const replacing = runtimes.find(({ replaces }) => replaces !== null);
+  const versionText = replacing?.replaces ?? null;
+  if (replacing === undefined || versionText === null) return null;
+  return {
+    version: shownVersion({ version: parseVersion(versionText), versionText }),
+    path: null,
+    source: replacing.name,
+  };
+}
+
 /** `source` is what `pairs` name it by. */
 function runtimeObject({ requirement, ...runtime }: Runtime) {
   return {
@@ -122,10 +137,7 @@ export function reportDocument(report: Report, exitCode: number, { host, root, t
     verdict,
     exitCode,
     runtime: {
-      installed: shown(
-        state.runtimes.find(({ isIncoming }) => !isIncoming),
-        'path',
-      ),
+      installed: installedRuntime(state),
       incoming: shown(
         state.runtimes.find(({ isIncoming }) => isIncoming),
         'package',

@@ -287,7 +287,7 @@ for (const form of forms) {
   );
 
   test(
-    'A16: what was stopped is resolved by the next run that is not stopped',
+    'last.json says what was stopped where, and is resolved by the next run that is not stopped and by a check by hand that fits',
     () => {
       const both = [
         runtime,
@@ -298,23 +298,36 @@ for (const form of forms) {
           what: join(samplePackages, 'kata-containers-image_1.1.0-1_all.deb'),
         },
       ];
-      const inputs = [[runtime], both].map((steps) => {
+      const root = temporaryFolder();
+      run('cp', '-a', `${sampleNode}/.`, root);
+      writeTree(root, { 'etc/hostname': 'node-7\n' });
+      const [stop, pass] = [[runtime], both].map((steps) => {
         const path = join(temporaryFolder(), 'input');
-        writeFileSync(path, aptInput(steps));
-        return path;
+        writeFileSync(path, aptInput(steps, [], root));
+        return `"$@" hook apt < ${path}`;
       });
-      const script = `"$@" < ${inputs[0]} 2>/dev/null; cat /run/kata-check/last.json; echo ---; "$@" < ${inputs[1]} 2>/dev/null; cat /run/kata-check/last.json`;
-      const [program = '', ...argv] = inOwnRun(['sh', '-c', script, 'sh', ...form.argv, 'hook', 'apt']);
-      const { stdout } = spawnSync(program, argv, {
+      const steps = [stop, pass, stop, `"$@" --root ${root}`];
+      const script = steps.map((step) => `${step} >&2; cat /run/kata-check/last.json; echo ---`).join('; ');
+      const [program = '', ...argv] = inOwnRun(['sh', '-c', script, 'sh', ...form.argv]);
+      const { stdout, stderr } = spawnSync(program, argv, {
         encoding: 'utf8',
         env: { PATH: '/usr/bin:/bin' },
         timeout: 60_000,
       });
-      const [stopped, passed] = stdout.split('---\n').map((text) => JSON.parse(text));
+      const records = stdout.split('---\n').flatMap((text) => (text === '' ? [] : JSON.parse(text)));
+      const [stopped, passed, again, fits] = records;
+      assert.is(records.length, 4, stderr);
       assert.is(stopped.verdict, 'block');
       assert.is(stopped.resolved, null);
+      assert.is(stopped.program.name, 'kata-check');
+      assert.is(stopped.host, 'node-7');
+      assert.equal(stopped.runtime.installed, { version: '1.0.0', path: null, source: 'kata-runtime' });
+      assert.is(stopped.runtime.incoming.version, '1.1.0');
+      assert.is(stopped.images[0].agent.version, '1.0.0');
       assert.match(passed.resolved, /^[0-9]{4}-/);
       assert.is(passed.time, stopped.time);
+      assert.is(again.resolved, null);
+      assert.match(fits.resolved, /^[0-9]{4}-/, stderr);
     },
     { needs },
   );

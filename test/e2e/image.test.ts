@@ -114,7 +114,7 @@ for (const form of forms) {
         assert.match(images[0]?.problem?.message ?? '', message);
         assert.is(images[0]?.agent, null);
         assert.is(images[1]?.agent?.version, '1.0.0');
-        assert.is(status, 1);
+        assert.is(status, 11);
         assert.is(stderr, '');
       },
       form,
