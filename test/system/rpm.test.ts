@@ -3,8 +3,9 @@
  * is told once. Every test begins at runtime 1.0.0 and image 1.0.0.
  */
 
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { makeRpm } from '../rpms.ts';
 import { suite } from '../suite.ts';
 import type { Outcome } from './debian.ts';
 import { failures, image, needs, ownRpms, RpmNode } from './rpm-node.ts';
@@ -167,6 +168,39 @@ test(
     // As it comes in, it looks at what is there.
     const own = ownRpms().find((name) => name.startsWith('kata-check'));
     assert.match(where.expect('rpm', '-U', `/repository/${own}`), installed);
+  },
+  { needs, timeout: 300 },
+);
+
+test(
+  "kata-check's own package goes over 0.1.0: what the administrator wrote stays, and is kept aside when the package goes",
+  () => {
+    const where = node();
+    const own = `/repository/${ownRpms().find((name) => name.startsWith('kata-check'))}`;
+    const configuration = 'etc/kata-check.conf';
+    const predecessor = makeRpm(where.path('/repository'), {
+      name: 'kata-check',
+      version: '0.1.0',
+      files: { [configuration]: '; of 0.1.0\n' },
+      attributes: { [configuration]: '%config(noreplace)' },
+    });
+    for (const isChanged of [false, true]) {
+      where.expect('rpm', '-U', '--oldpackage', '--replacefiles', predecessor.slice(where.root.length));
+      if (isChanged) where.write(`/${configuration}`, 'mode = warn\n');
+      where.expect('rpm', '-U', own);
+      const shipped = readFileSync(where.path(`/${configuration}${isChanged ? '.rpmnew' : ''}`), 'utf8');
+      assert.match(shipped, /^[;#].*kata-check/);
+      if (!isChanged) where.expect('rpm', '-e', 'kata-check');
+    }
+    assert.is(readFileSync(where.path(`/${configuration}`), 'utf8'), 'mode = warn\n');
+    // It counts: the mode is the administrator's, and the mismatch is told as always.
+    isTold(where, [`${runtime}-1.1.0`], incoming);
+    where.expect('rpm', '-e', 'kata-check');
+    assert.is(readFileSync(where.path(`/${configuration}.rpmsave`), 'utf8'), 'mode = warn\n');
+    assert.not.ok(existsSync(where.path(`/${configuration}`)));
+    rmSync(where.path(`/${configuration}.rpmsave`));
+    rmSync(where.path(`/${configuration}.rpmnew`), { force: true });
+    rmSync(predecessor);
   },
   { needs, timeout: 300 },
 );
