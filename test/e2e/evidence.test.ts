@@ -9,7 +9,9 @@ import {
   agentProto,
   compressed,
   descriptorsOf,
+  elf,
   goProgram,
+  hostileDescriptors,
   lastingCalls,
   protoFilesOf,
   rustProgram,
@@ -236,6 +238,36 @@ for (const form of forms) {
         assert.equal([outcome.status, evidence.missing, fields], [status, missing, breaks]);
       },
       { needs: [...needs, ...form.needs] },
+    );
+  }
+
+  for (const [rule, make] of hostileDescriptors) {
+    test(
+      `${form.name}: hostile, alone, in a package and in an image: ${rule}: nothing is believed, and the version is told`,
+      () => {
+        const program = Buffer.concat([elf({ texts: ['3.29.0'] }), make(descriptorsOf(protoFilesOf(agentProto())))]);
+        const folder = temporaryFolder();
+        const file = join(folder, 'program');
+        writeFileSync(file, program);
+        const deb = makeDeb(folder, {
+          name: 'kata-runtime',
+          version: '3.29.0.azl1',
+          files: { 'usr/bin/kata-runtime': program },
+        });
+        const guest = join(folder, 'guest.img');
+        const tree = writeTree(join(folder, 'tree'), { ...guestTree('3.29.0'), 'usr/bin/kata-agent': program });
+        makeExt(guest, tree, '64M');
+        for (const [path, version] of [
+          [file, '3.29.0'],
+          [deb, '3.29.0.azl1'],
+          [guest, '3.29.0'],
+        ]) {
+          const { status, stdout } = kataCheck(form, ['protocol', path as string, '--json']);
+          const [said] = JSON.parse(stdout).programs;
+          assert.equal([status, said.version, said.description, said.problem], [11, version, null, null], path);
+        }
+      },
+      { needs: [...needs, ...form.needs, 'dpkg-deb'], timeout: 60 },
     );
   }
 

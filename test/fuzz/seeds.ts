@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { erofsVersion, guestTree, makeDisk, run, temporaryFolder, writeTree } from '../images.ts';
-import { agentProto, compressed, descriptorsOf, elf, protoFilesOf } from '../programs.ts';
+import { agentProto, compressed, descriptorsOf, elf, protoFilesOf, rustTexts } from '../programs.ts';
 import { everyForm } from '../read/erofs-maker.ts';
 import { has } from '../suite.ts';
 import type { Seed } from './campaign.ts';
@@ -363,6 +363,7 @@ function program(): Seed[] {
   return [
     { name: 'program-raw', data: made(null, all) },
     { name: 'program-gzip', data: made(8, all.map(compressed)) },
+    { name: 'program-rust', data: Buffer.concat([elf(rustTexts('3.29.0', 'a'.repeat(40))), ...all]) },
   ];
 }
 

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
 import { type Description, DescriptorSearch } from '../../src/protocol/descriptors.ts';
 import { parseProtos } from '../../src/protocol/proto-files.ts';
-import { agentProto, compressed, descriptorsOf, protoFilesOf } from '../programs.ts';
+import { agentProto, compressed, descriptorsOf, hostileDescriptors, protoFilesOf } from '../programs.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('descriptors in a program');
@@ -182,33 +182,7 @@ test('nothing: null, for what holds no descriptor', () => {
 });
 
 /** Each of these took more than ten seconds without a bound. */
-const hostile: readonly [rule: string, made: (all: readonly Buffer[]) => Buffer][] = [
-  ['two megabytes of heads of gzip', () => Buffer.from('\x1f\x8b\x08\0\0\0\0\0\0\0'.repeat(200_000), 'latin1')],
-  [
-    'two megabytes of compressed beginnings of a descriptor',
-    ([, one = Buffer.alloc(0)]) => repeated(compressed(one.subarray(0, 300)), 2 << 20),
-  ],
-  ['six megabytes of beginnings', () => Buffer.from('\n\x0bagent.proto\x12\x04grpc'.repeat(300_000))],
-  [
-    'twenty megabytes of descriptors that break off at their end',
-    ([, one = Buffer.alloc(0)]) => repeated(one.subarray(0, one.length - 2), 20 << 20),
-  ],
-  ['twenty megabytes of whole ones', ([, one = Buffer.alloc(0)]) => repeated(one, 20 << 20)],
-  [
-    'megabytes of zeros, compressed, behind a good beginning',
-    ([, one = Buffer.alloc(0)]) => compressed(Buffer.concat([one.subarray(0, 300), Buffer.alloc(1 << 25)])),
-  ],
-  [
-    'twenty megabytes of texts',
-    () => Buffer.from('/grpc.AgentService/A is not supported grpc.ARequest'.repeat(400_000)),
-  ],
-];
-
-function repeated(bytes: Buffer, length: number): Buffer {
-  return Buffer.alloc(length, bytes);
-}
-
-for (const [rule, made] of hostile) {
+for (const [rule, made] of hostileDescriptors) {
   test(
     `hostile: ${rule} are given up, and nothing is believed`,
     () => {
