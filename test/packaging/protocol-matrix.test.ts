@@ -30,6 +30,11 @@ test('a field with its reason for each of 40 x 40 pairs, and another one for Rus
   assert.is(new Set(fills).size, 4);
   assert.not.ok(fills.includes(undefined));
   assert.is(fillOf('Rust runtime 3.8.0, agent 3.2.0'), fillOf('Go runtime 2.0.0, agent 1.12.0'));
+  const inReadme = readFileSync(join(top, '.github/protocol-matrix.svg'), 'utf8');
+  assert.ok(
+    picture === inReadme,
+    'draw it again: node --import tsx packaging/protocol-matrix.mjs .github/protocol-matrix.svg',
+  );
 });
 
 test('without a file it says how to use it', () => {

@@ -16,6 +16,12 @@ test('it shows the command, the verdict and the last word', () => {
   assert.match(lines[0] ?? '', /^\$ apt-get install kata-runtime/);
   assert.match(lines[1] ?? '', /^kata-check: .*KC101/);
   assert.ok(lines.includes('Nothing was changed.'));
+  const inReadme = join(import.meta.dirname, '../../.github/stopped-upgrade.svg');
+  assert.is(
+    readFileSync(file, 'utf8'),
+    readFileSync(inReadme, 'utf8'),
+    `draw it again: node packaging/screen.mjs ${inReadme}`,
+  );
 });
 
 test('without a file it says how to use it', () => {
