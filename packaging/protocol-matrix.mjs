@@ -90,5 +90,5 @@ const [width, height] = [left + size + 60, y];
 writeFileSync(
   file,
   `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
-    `font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`,
+    `role="img" aria-label="Which pairs of Kata runtime and agent kata-check lets through" font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`,
 );
