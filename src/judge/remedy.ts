@@ -67,7 +67,8 @@ function imageText({ image, wanted }: Unfit): string {
   if (path.startsWith('/opt/kata/') && facts.resolvedPath.startsWith('/opt/kata/'))
     return `Upgrade kata-deploy (helm upgrade), or unpack the kata-static archive, to a release with agent ${wanted}`;
   const [user] = usedBy;
-  const place = user === undefined || user.path === path ? '' : `, or name another image in ${user.path}`;
+  const place =
+    user === undefined || user.path === path ? '' : `, or name another image in ${user.namedIn ?? user.path}`;
   return `No package brings ${path}. Build it again with agent ${wanted}${place}`;
 }
 

@@ -20,7 +20,7 @@ import type { Host } from '../host/host.ts';
 import { followedStatus, resolvePath } from '../host/rooted.ts';
 import type { Settings } from '../protocol/settings.ts';
 import { confidential, snap } from './programs.ts';
-import { type Part, settingsIn } from './settings.ts';
+import { dropInNaming, type Part, settingsIn } from './settings.ts';
 import { isTable, type Lines, merged, readToml, type Unread, withoutOtherKeys } from './toml.ts';
 
 /** Configurations and drop-ins of Kata, wherever its prefix is, and what names them: the files of containerd, CRI-O, Docker and iSulad. */
@@ -40,7 +40,6 @@ export function isConfiguration(path: string): boolean {
   return configurationPath.test(path);
 }
 
-/** kata-deploy writes up to three for a handler. */
 const dropInLimit = 1000;
 export type Language = 'go' | 'rust';
 
@@ -55,6 +54,8 @@ export interface NamedImage {
   readonly kind: 'guest' | 'extension';
   /** What a measured image must be, in the form of `kernel_verity_params`; null when nothing is asked of it. */
   readonly verity: string | null;
+  /** The drop-in that says so; undefined for the configuration itself. */
+  readonly namedIn?: string | undefined;
 }
 
 export interface NamedConfiguration {
@@ -333,7 +334,8 @@ function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
   const settings = settingsIn(path, parts, unread.length > 0);
   const { odd, ...found } = imagesOf(document);
   unread.push(...odd.map((message) => ({ path, message: `${path}: ${message}`, reason: 'relative' as const })));
-  return { dropIns, ...found, unread, settings };
+  const images = found.images.map((image) => ({ ...image, namedIn: dropInNaming(parts, image.path) }));
+  return { dropIns, ...found, images, unread, settings };
 }
 
 function statusKind(host: Host, path: string): string | undefined {

@@ -36,9 +36,11 @@ export interface User {
   readonly path: string;
   readonly prefix: string | null;
   readonly language: Language | null;
+  /** The drop-in that names it; undefined for the configuration itself. */
+  readonly namedIn?: string | undefined;
 }
 
-export interface ConfiguredImage extends Omit<NamedImage, 'verity'> {
+export interface ConfiguredImage extends Omit<NamedImage, 'verity' | 'namedIn'> {
   readonly usedBy: readonly User[];
 }
 
@@ -163,7 +165,11 @@ function imagesOf(host: Host, configurations: readonly Configuration[]): Configu
     for (const image of named)
       add(
         image,
-        readers.map((reader) => ({ path, ...reader })),
+        readers.map((reader) => ({
+          path,
+          ...reader,
+          ...(image.namedIn === undefined ? {} : { namedIn: image.namedIn }),
+        })),
       );
   }
   if (configurations.length === 0) {

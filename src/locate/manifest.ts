@@ -77,7 +77,15 @@ export async function installedManifest(
 ): Promise<Manifest | undefined> {
   const info = `${root}/var/lib/dpkg/info/${name}`;
   if (/^[a-z0-9][a-z0-9+.-]*$/.test(name) && host.status(`${info}.list`) !== undefined) {
-    return parseDebManifest(new Map(debManifestFiles.map((file) => [file, textOf(host, `${info}.${file}`)] as const)));
+    const { script, files } = parseDebManifest(
+      new Map(debManifestFiles.map((file) => [file, textOf(host, `${info}.${file}`)] as const)),
+    );
+    // dpkg's own list has all, links and folders too.
+    const all = textOf(host, `${info}.list`)
+      .split('\n')
+      .filter((path) => path.startsWith('/') && path !== '/.');
+    const listed = all.map((path): [string, Listed] => [path, { configuration: null, isGhost: false }]);
+    return { script, files: new Map([...listed, ...files]), isWhole: true };
   }
   const database = rpmDatabaseOf(host, root);
   if (database === undefined) return undefined;

@@ -46,6 +46,12 @@ export function settingsIn(path: string, parts: readonly Part[], isPartial: bool
   }
 }
 
+/** The drop-in that names an image, where it is not the configuration itself; the last one counts. */
+export function dropInNaming([, ...dropIns]: readonly Part[], image: string): string | undefined {
+  const text = JSON.stringify(image);
+  return dropIns.findLast(({ table }) => JSON.stringify(table.hypervisor ?? {}).includes(text))?.path;
+}
+
 function sectionsOf(value: TomlValue | undefined): string[] {
   return isTable(value) ? Object.keys(value).filter((name) => isTable(value[name])) : [];
 }

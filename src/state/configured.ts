@@ -40,9 +40,8 @@ export async function withIncomingConfigurations(
     if (coming === undefined && action !== 'remove') continue;
     const old = await attempt(() => installedManifest(host, request.root, name, before.payloadDeadline));
     const brought: Iterable<[string, Laid]> = coming === undefined ? [] : await broughtBy(before, coming);
-    const left = old === undefined ? [] : leftBehind(old, coming, incoming);
-    const gone = left.filter((path) => rooted.status(path) !== undefined).map((path): [string, Laid] => [path, null]);
-    for (const [path, laid] of [...gone, ...brought]) {
+    const left = old === undefined ? [] : await leftBehind(rooted, old, coming, incoming);
+    for (const [path, laid] of [...left.map((path): [string, Laid] => [path, null]), ...brought]) {
       files.set(path, laid);
       configured.add(name);
     }
@@ -54,27 +53,43 @@ export async function withIncomingConfigurations(
 
 /** Whether something else stands there now. */
 function isOther(rooted: Host, path: string, laid: Laid): boolean {
-  return laid === null || 'link' in laid || rooted.status(path)?.kind !== 'file' || textOf(rooted, path) !== laid.text;
+  if (laid !== null && 'link' in laid) return linkAt(rooted, path) !== laid.link;
+  return laid === null || rooted.status(path)?.kind !== 'file' || textOf(rooted, path) !== laid.text;
+}
+
+function linkAt(rooted: Host, path: string): string | undefined {
+  return rooted.status(path)?.kind === 'symlink' ? rooted.readLink(path) : undefined;
 }
 
 /** Configurations of the installed package that its new version does not bring, or that go with it, and that no other one brings. */
-function leftBehind(old: Manifest, coming: Incoming | undefined, incoming: readonly Incoming[]): string[] {
+async function leftBehind(
+  rooted: Host,
+  old: Manifest,
+  coming: Incoming | undefined,
+  incoming: readonly Incoming[],
+): Promise<string[]> {
   if (coming !== undefined && (coming.manifest.files.size === 0 || coming.payload === null)) return [];
-  return [...old.files]
-    .filter(([path, { configuration: kind }]) => {
-      const stays =
-        kind === 'conffile' ||
-        incoming.some(({ paths, manifest }) => paths?.has(path) === true || manifest.files.has(path));
-      return isConfiguration(path) && !stays;
-    })
-    .map(([path]) => path);
+  const isBrought = (path: string): boolean =>
+    incoming.some(({ paths, manifest }) => paths?.has(path) === true || manifest.files.has(path));
+  const left = [...old.files].flatMap(([path, { configuration: kind }]) =>
+    kind !== 'conffile' && isConfiguration(path) && !isBrought(path) && rooted.status(path) !== undefined ? [path] : [],
+  );
+  if (left.length === 0 || coming === undefined || coming.isWhole) return left;
+  // A .deb does not list its links.
+  const places = await attempt(async () => new Set(await coming.payload?.places()));
+  return places === undefined ? [] : left.filter((path) => !places.has(path));
 }
 
 /** What a package puts on the disk that is not there now: not what the admin has changed and keeps. */
 async function broughtBy(before: Before, coming: Incoming): Promise<Map<string, Laid>> {
   const { host, rooted, request, payloadDeadline } = before;
   const brought = new Map<string, Laid>();
-  const paths = [...(coming.paths ?? [])].filter(
+  // A .deb does not list its links: another one may come in the place of one that is there.
+  const links =
+    coming.isWhole || coming.paths === null
+      ? []
+      : before.installation.files.filter((path) => rooted.status(path)?.kind === 'symlink');
+  const paths = [...(coming.paths ?? []), ...links].filter(
     (path) => isConfiguration(path) && !coming.manifest.files.get(path)?.isGhost,
   );
   if (coming.payload === null || paths.length === 0) return brought;

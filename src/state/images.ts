@@ -52,7 +52,7 @@ export async function imagesAfter(
     // A new configuration may name what a script makes when it has been unpacked: whether it is there then, is seen afterwards.
     const isAwaited = comes === undefined && rebuiltBy === null && facts.problem?.kind === 'not-found';
     const isNamedAnew = !before.namedBefore.has(path);
-    if (isAwaited && !isGone && isNamedAnew) continue;
+    if (isAwaited && !isGone && isNamedAnew && incoming.some(mayMakeFiles)) continue;
     images.push({
       description: rebuiltBy === null ? (described?.any() ?? null) : null,
       usedBy,
@@ -68,6 +68,11 @@ export async function imagesAfter(
     });
   }
   return images;
+}
+
+/** It has a script, or nobody knows. */
+function mayMakeFiles({ payload, manifest }: Incoming): boolean {
+  return payload === null || manifest.script.trim() !== '';
 }
 
 /** What names an image says what it is: without an agent an extension image is whole, and a guest image is none. */

@@ -59,6 +59,8 @@ export interface User {
   readonly path: string;
   readonly prefix: string | null;
   readonly language: 'go' | 'rust' | null;
+  /** The drop-in that names it; undefined for the configuration itself. */
+  readonly namedIn?: string | undefined;
 }
 
 /** A configuration of Kata on this node. */

@@ -53,13 +53,13 @@ for (const [rule, printed, expected, script] of rpms) {
 test("of an installed package: dpkg's database", async () => {
   const info = '/var/lib/dpkg/info/kata-runtime';
   const root = writeTree(temporaryFolder(), {
-    [`${info}.list`]: '/.\n',
+    [`${info}.list`]: '/.\n/usr/share/link.toml\n/etc/a.toml\n',
     [`${info}.postinst`]: 'make-image\n',
     [`${info}.conffiles`]: '/etc/a.toml\n',
   });
   const of = (name: string): Promise<Manifest | undefined> => installedManifest(host, root, name, host.now() + 60_000);
   const manifest = await of('kata-runtime');
-  assert.equal(manifest && listed(manifest), ['/etc/a.toml conffile']);
+  assert.equal(manifest && listed(manifest), ['all', '/usr/share/link.toml null', '/etc/a.toml conffile']);
   assert.is(manifest?.script, 'make-image\n');
   for (const name of ['kata-image', '../info/kata-runtime', '']) assert.is(await of(name), undefined, name);
 });

@@ -71,6 +71,38 @@ const rows: readonly Row[] = [
     [comes, brings],
   ],
   [
+    'a link to a configuration, which a .deb does not list among its files, comes as it was',
+    () => {
+      const other = usrConfig.replace('configuration.toml', 'configuration-qemu.toml');
+      const deb = next(other, newText);
+      const files = { ...deb.files, [usrConfig]: { link: 'configuration-qemu.toml' } };
+      const md5sums = [program, newImage, other].map((path) => `${'0'.repeat(32)}  ${path.slice(1)}\n`).join('');
+      return {
+        root: nodeWith(usrConfig, undefined, undefined, {
+          [usrConfig]: { link: 'configuration-qemu.toml' },
+          [other]: oldText,
+        }),
+        changes: [unpack({ ...deb, files, scripts: { md5sums } })],
+      };
+    },
+    [comes, brings],
+  ],
+  [
+    'the link to a configuration leads to another one then',
+    () => {
+      const [one, two] = ['qemu', 'clh'].map((name) => usrConfig.replace('configuration', `configuration-${name}`));
+      const deb = next(one ?? '', oldText);
+      const files = { ...deb.files, [two ?? '']: newText, [usrConfig]: { link: 'configuration-clh.toml' } };
+      const md5sums = [program, newImage, one, two].map((path) => `${'0'.repeat(32)}  ${path?.slice(1)}\n`).join('');
+      const tree = { [usrConfig]: { link: 'configuration-qemu.toml' }, [one ?? '']: oldText };
+      return {
+        root: nodeWith(usrConfig, undefined, undefined, tree),
+        changes: [unpack({ ...deb, files, scripts: { md5sums } })],
+      };
+    },
+    [comes, brings],
+  ],
+  [
     'it names an image that is there and that no package owns: that one is judged',
     () => ({
       root: nodeWith(usrConfig, oldText, undefined, { [there]: guest('3.2.0') }),
@@ -80,8 +112,31 @@ const rows: readonly Row[] = [
   ],
   [
     'what it names and nobody brings may be made by a script, and is looked for afterwards',
-    () => ({ root: nodeWith(usrConfig, oldText), changes: [unpack(next(usrConfig, naming('/var/lib/made.img')))] }),
+    () => ({
+      root: nodeWith(usrConfig, oldText),
+      changes: [unpack(next(usrConfig, naming('/var/lib/made.img'), { scripts: { postinst: 'make-it\n' } }))],
+    }),
     [comes],
+  ],
+  [
+    'without a script nobody makes it, and it is missing',
+    () => ({ root: nodeWith(usrConfig, oldText), changes: [unpack(next(usrConfig, naming('/var/lib/made.img')))] }),
+    [comes, '= /var/lib/made.img not-found'],
+  ],
+  [
+    'a package that goes takes the configuration along that masked another one',
+    () => {
+      const site: Installed = { name: 'site', version: '1', owns: ['/etc/kata-containers/configuration.toml'] };
+      const root = node([{ name: 'kata-runtime', version: '3.4.0-1', owns: [program, usrConfig] }, site], {
+        [program]: '',
+        [usrConfig]: naming(there),
+        [etc]: naming(oldImage),
+        [oldImage]: guest('3.4.0'),
+        [there]: guest('3.2.0'),
+      });
+      return { root, changes: [remove('site')] };
+    },
+    ['= kata-runtime 3.4.0-1 needs >=3.2.0, below /usr', `= ${there} 3.2.0`],
   ],
   [
     'a conffile that was not changed is replaced',

@@ -192,7 +192,12 @@ judgeRows(test, rows);
 const rpms = temporaryFolder();
 
 function rpmUpgrade(parts: Partial<Rpm>, image = cache): ReturnType<Row[1]> {
-  const rpm: Rpm = { name: 'kata-containers', version: '3.5.0', files: usualFiles, ...parts };
+  const rpm: Rpm = {
+    name: 'kata-containers',
+    version: '3.5.0',
+    files: { ...usualFiles, [usrConfig]: naming(image) },
+    ...parts,
+  };
   const archive = makeRpm(rpms, rpm);
   return {
     root: nodeWith(image),

@@ -32,7 +32,7 @@ const removed = imageCheck('KC302', 'removed', (image, users) =>
 
 /** It affects the configurations, too: that the image is missing is told again afterwards, as long as they are as they were. */
 function leftNamed({ facts, removedBy, usedBy }: Image, users: readonly Runtime[]): Parts {
-  const configurations = [...new Set(usedBy.map(({ path }) => path))];
+  const configurations = [...new Set(usedBy.map(({ path, namedIn = path }) => namedIn))];
   const named = configurations.map(oneLine).join(' and ');
   return {
     title: 'the upgrade takes away a guest image that a configuration names',

@@ -47,8 +47,12 @@ export function dockerHandlers(host: Host, unread: Unread[]): Handler[] {
 /** Undefined, and told in `unread`, when it cannot be read. */
 function documentIn(host: Host, file: string, unread: Unread[]): unknown {
   try {
-    // Docker passes over a byte order mark (moby: daemon/config/config.go).
-    return JSON.parse(host.readText(file, fileLimit).replace(/^\ufeff/, ''));
+    // Docker passes over a byte order mark, and takes a file in which nothing is (moby: daemon/config/config.go).
+    const text = host
+      .readText(file, fileLimit)
+      .replace(/^\ufeff/, '')
+      .trim();
+    return text === '' ? undefined : JSON.parse(text);
   } catch (error) {
     const message = error instanceof Problem ? error.message : `${file}: is no valid JSON`;
     unread.push({ path: file, message });

@@ -84,4 +84,5 @@ test('a broken file is named', () => {
 test('a byte order mark before it is no mistake, as it is none for Docker', () => {
   const { handlers, unread } = found(docker, '\ufeff{"runtimes":{"kata":{"path":"/usr/bin/kata-runtime"}}}');
   assert.equal([handlers.length, unread.length], [1, 0]);
+  assert.equal(found(docker, ' \n'), { handlers: [], unread: [] }, 'an empty one is none, either');
 });
