@@ -5,8 +5,9 @@
  *
  * REPOSITORY is a git repository of kata-containers that is at hand; TAG is compared with FROM, or with the last release that the tables
  * know. On standard error stands what was found: calls that came or went, with who calls them in src/runtime and src/runtime-rs at that
- * tag; names of drivers, driver options and agent.* parameters of the agent's sources. On standard output stand candidates of rows: a call
- * that some runtime makes and the older agents lack. Their effect, condition and sentence are guesses, and are to be read in the sources.
+ * tag, and those that a runtime makes since; names of drivers, driver options and agent.* parameters that the agent's sources compare with
+ * what they are sent, and those that a runtime has since. On standard output stand candidates of rows: a call that some runtime makes and
+ * the older agents lack. Their effect, condition and sentence are guesses, and are to be read in the sources.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -66,25 +67,77 @@ function found(name, pattern, ...paths) {
 const place = (line) => line.split(':').slice(0, 2).join(':');
 const snake = (call) => call.replace(/(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, '_').toLowerCase();
 
-/** Who makes a call. In Go the request stands where it is sent; the table of request functions is no call. In Rust it is a method. */
-function callersOf(call) {
-  const go = found(tag, `grpc\\.${call}Request\\{|pb\\.${call}Request\\{`, 'src/runtime').filter(
-    (line) => !line.includes('func('),
-  );
-  const rust = found(tag, `\\.${snake(call)}\\(`, 'src/runtime-rs');
-  // The macro that declares the calls, and the tool of Kata's developers, make none.
-  return { go: go.map(place), rust: rust.filter((line) => !line.includes('impl_agent')).map(place) };
+/** A name with the places where it stands. */
+function note(places, name, line) {
+  const known = places.get(name) ?? [];
+  places.set(name, [...known, place(line)]);
 }
 
-/** Words that a pattern finds, in one of the two releases and not in the other. */
-function changed(pattern, ...paths) {
-  const words = (name) =>
-    new Set(found(name, pattern, ...paths).flatMap((line) => line.match(/"[a-z0-9][A-Za-z0-9_.=-]+"/g) ?? []));
-  const [before, after] = [words(from), words(tag)];
-  return {
-    came: [...after].filter((word) => !before.has(word)),
-    went: [...before].filter((word) => !after.has(word)),
+/**
+ * Who makes which call, by its name. In Go the request stands where it is sent; the table of request functions is no call. In Rust it is a
+ * method, and the macro that declares the calls makes none.
+ */
+function callersAt(name, calls) {
+  const [go, rust] = [new Map(), new Map()];
+  for (const line of found(name, '(grpc|pb)\\.[A-Za-z]+Request\\{', 'src/runtime')) {
+    const call = /(?:grpc|pb)\.([A-Za-z]+)Request\{/.exec(line)?.[1];
+    if (!line.includes('func(')) note(go, call, line);
+  }
+  const methods = new Map(calls.map((call) => [snake(call), call]));
+  for (const line of found(name, `\\.(${[...methods.keys()].join('|')})\\(`, 'src/runtime-rs')) {
+    for (const [, method] of line.matchAll(/\.([a-z_]+)\(/g)) {
+      if (methods.has(method) && !line.includes('impl_agent')) note(rust, methods.get(method), line);
+    }
+  }
+  return { go, rust };
+}
+
+/** Where the agent compares something with what it is sent, and what it calls that. */
+const agentFiles = ['src/agent/src/storage', 'src/agent/src/device', 'src/agent/src/config.rs'];
+const sharedFiles = ['src/libs/kata-types/src/mount.rs', 'src/libs/kata-types/src/device.rs'];
+const forms = [
+  /const ([A-Z0-9_]+): *&(?:'static )?str *=\s*"([A-Za-z0-9][^"\s/]*)"/g,
+  /[!=]=()\s*"([A-Za-z][^"\s/]*)"/g,
+  /\b(?:starts_with|strip_prefix|contains)\(&?()\s*"([A-Za-z][^"\s/]*)"/g,
+];
+
+/** Names of drivers, options and parameters that the agent of a release knows, by their text: what each is, its constant, and its place. */
+function wordsAt(name) {
+  const paths =
+    git('ls-tree', '-r', '--name-only', name, '--', ...agentFiles, ...sharedFiles)
+      ?.trimEnd()
+      .split('\n') ?? [];
+  const words = new Map();
+  for (const path of paths) {
+    const source = git('show', `${name}:${path}`)?.split(/^(?:pub )?mod tests? \{/m)[0] ?? '';
+    for (const form of forms) {
+      for (const { 1: constant, 2: text, index } of source.matchAll(form)) {
+        const what = constant.startsWith('DRIVER_') ? 'driver' : text.startsWith('agent.') ? 'parameter' : 'option';
+        const line = source.slice(0, index).split('\n').length;
+        if (!words.has(text))
+          words.set(text, { what, constant: sharedFiles.includes(path) ? constant : '', at: `${path}:${line}` });
+      }
+    }
+  }
+  return words;
+}
+
+/** Which of these words the runtimes have, with the place: the text, what stands in it before `=`, or its constant. */
+function sendersAt(name, words) {
+  const needles = new Map();
+  for (const [text, { constant }] of words) {
+    needles.set(`"${text.replace(/=.*$/, '')}"`, text);
+    if (constant !== '') needles.set(constant, text);
+  }
+  const pattern = [...needles.keys()].map((needle) => needle.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
+  const sendersIn = (...paths) => {
+    const places = new Map();
+    for (const line of found(name, pattern, ...paths)) {
+      for (const [needle, text] of needles) if (line.includes(needle)) note(places, text, line);
+    }
+    return places;
   };
+  return { go: sendersIn('src/runtime/virtcontainers', 'src/runtime/pkg'), rust: sendersIn('src/runtime-rs/crates') };
 }
 
 const say = (text) => process.stderr.write(`${text}\n`);
@@ -96,25 +149,30 @@ const [older, newer] = [protocolAt(from), protocolAt(tag)];
 for (const { weight, text } of differences(older, newer)) {
   if (weight !== 'none') say(`${weight}: ${text}`);
 }
-for (const [how, one, other] of [
-  ['came', newer, older],
-  ['went', older, newer],
+const callsOf = (protocol) =>
+  [...protocol.calls.keys()]
+    .filter((key) => key.startsWith('AgentService/'))
+    .map((key) => key.slice('AgentService/'.length));
+const [oldCalls, newCalls] = [callsOf(older), callsOf(newer)];
+const callers = callersAt(tag, [...new Set([...oldCalls, ...newCalls])]);
+const placesOf = (call) => Object.values(callers).flatMap((places) => places.get(call) ?? []);
+for (const [how, calls, others] of [
+  ['came', newCalls, oldCalls],
+  ['went', oldCalls, newCalls],
 ]) {
-  for (const name of [...one.calls.keys()].filter((key) => key.startsWith('AgentService/') && !other.calls.has(key))) {
-    const call = name.slice('AgentService/'.length);
-    const callers = callersOf(call);
+  for (const call of calls.filter((name) => !others.includes(name))) {
     const who = Object.entries(callers).map(
-      ([language, all]) => `${language}: ${all.slice(0, 5).join(' ') || 'nobody'}`,
+      ([language, places]) => `${language}: ${places.get(call)?.slice(0, 5).join(' ') ?? 'nobody'}`,
     );
     say(`call ${call} ${how}; called in ${who.join('; ')}`);
-    const sources = [...callers.go, ...callers.rust].map((at) => `kata-containers@${tag}:${at}`);
+    const sources = placesOf(call).map((at) => `kata-containers@${tag}:${at}`);
     if (sources.length === 0) continue;
     rows.push({
       id: call,
       kind: 'call',
       name: call,
-      ...(callers.go.length > 0 ? { go: `${release}..` } : {}),
-      ...(callers.rust.length > 0 ? { rust: `${release}..` } : {}),
+      ...(callers.go.has(call) ? { go: `${release}..` } : {}),
+      ...(callers.rust.has(call) ? { rust: `${release}..` } : {}),
       lacks: how === 'came' ? `<${release}` : `>=${release}`,
       when: 'TO BE COMPLETED: when is it called?',
       effect: 'operation',
@@ -122,20 +180,21 @@ for (const [how, one, other] of [
     });
   }
 }
-for (const [what, pattern, ...paths] of [
-  ['driver', 'pub const DRIVER_[A-Z0-9_]+: *&', 'src/libs/kata-types', 'src/agent/src'],
-  // A constant of a volume or an option, or a comparison with what stands before `=` in an option of a storage.
-  [
-    'word in the storage handlers, perhaps an option:',
-    '(const [A-Z0-9_]*(VOLUME|OPTION|DRIVER_OPT|ENCRYPT|FILESYSTEM)[A-Z0-9_]*: *&|"[a-z_]+(=[a-z]+)?")',
-    'src/libs/kata-types/src/mount.rs',
-    'src/agent/src/storage',
-  ],
-  ['parameter', '^(pub )?const [A-Z0-9_]+: *&.*"agent\\.', 'src/agent/src/config.rs'],
-]) {
-  const { came, went } = changed(pattern, ...paths);
-  for (const word of came) say(`${what} ${word} came`);
-  for (const word of went) say(`${what} ${word} went`);
+const callersBefore = callersAt(from, oldCalls);
+for (const [language, places] of Object.entries(callers)) {
+  for (const call of oldCalls.filter((name) => newCalls.includes(name) && places.has(name))) {
+    if (!callersBefore[language].has(call)) say(`call ${call} is made by ${language} now: ${places.get(call)[0]}`);
+  }
+}
+const [oldWords, newWords] = [wordsAt(from), wordsAt(tag)];
+for (const [text, { what, at }] of newWords) if (!oldWords.has(text)) say(`${what} "${text}" came (${at})`);
+for (const [text, { what, at }] of oldWords) if (!newWords.has(text)) say(`${what} "${text}" went (${at} of ${from})`);
+const known = new Map([...newWords].filter(([text, { what }]) => oldWords.has(text) && what !== 'parameter'));
+const [before, after] = [sendersAt(from, known), sendersAt(tag, known)];
+for (const [language, places] of Object.entries(after)) {
+  for (const [text, [at]] of places) {
+    if (!before[language].has(text)) say(`${known.get(text).what} "${text}" stands in ${language} now: ${at}`);
+  }
 }
 process.stdout.write(
   `${JSON.stringify({ schema: 1, releases: [`${version.major}.${version.minor}`], rows }, null, 2)}\n`,

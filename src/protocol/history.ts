@@ -242,7 +242,8 @@ const changes: readonly (readonly [release: string, changes: readonly Change[]])
     '3.29.0',
     [...call('diagnostics', 'GetDiagnosticData'), ...driver('erofs.multi-layer'), change('driver', 'removed', '9p')],
   ],
-  ['4.0.0', [...option('create_filesystem')]],
+  ['3.32.0', [...option('X-kata.gpt-partitioned', 'X-kata.partition-number')]],
+  ['4.0.0', [...option('create_filesystem', 'X-kata.dmverity-enabled and what belongs to it')]],
 ];
 
 /** A message or the transport: neither side understands the other. A lost call: an older runtime makes it in vain. */

@@ -31,13 +31,20 @@ function repository(): string {
   release('4.1.0', {
     'src/libs/protocols/protos/agent.proto': proto('CreateContainer'),
     'src/libs/kata-types/src/device.rs': 'pub const DRIVER_9P_TYPE: &str = "9p";\n',
+    'src/libs/kata-types/src/mount.rs': 'pub const KATA_SHORT: &str =\n    "io.kata.short";\n',
+    'src/agent/src/storage/block.rs': 'if opt == "fast=yes" {}\n',
+    'src/runtime/virtcontainers/kata_agent.go': '_, err := k.sendReq(ctx, &grpc.CreateContainerRequest{\n',
   });
   release('4.2.0', {
     'src/libs/protocols/protos/agent.proto': proto('CreateContainer', 'HibernateVM', 'NobodyCalls'),
     'src/libs/kata-types/src/device.rs': 'pub const DRIVER_NEW_TYPE: &str = "new";\n',
     'src/runtime/virtcontainers/kata_agent.go': 'a\n_, err := k.sendReq(ctx, &grpc.HibernateVMRequest{\n',
     'src/runtime/virtcontainers/kata_agent_test.go': 'x := &grpc.NobodyCallsRequest{}\n',
-    'src/runtime-rs/crates/x.rs': '\n\nself.agent.hibernate_vm(req).await?;\n',
+    'src/runtime-rs/crates/x.rs':
+      '\n\nself.agent.hibernate_vm(req).await?;\nself.agent.create_container(req);\nuse KATA_SHORT;\n',
+    'src/runtime-rs/crates/y.rs': 'const FAST: &str = "fast";\n',
+    'src/agent/src/storage/block.rs':
+      'if opt == "fast=yes" {}\nif opts.contains(&"new=yes".into()) {}\ninfo!("x"; "source" => a);\nmod tests {\n  assert!(a == "test");\n}\n',
     'src/agent/src/config.rs': 'const NEW_OPTION: &str = "agent.new";\n',
   });
   return folder;
@@ -59,8 +66,17 @@ test(
       /^call HibernateVM came; called in go: src\/runtime\/virtcontainers\/kata_agent\.go:2; rust: src\/runtime-rs\/crates\/x\.rs:3$/m,
     );
     assert.match(stderr, /^call NobodyCalls came; called in go: nobody; rust: nobody$/m);
-    for (const line of ['driver "new" came', 'driver "9p" went', 'parameter "agent.new" came'])
-      assert.ok(stderr.includes(line), line);
+    for (const line of [
+      'call CreateContainer is made by rust now: src/runtime-rs/crates/x.rs:4',
+      'driver "new" came (src/libs/kata-types/src/device.rs:1)',
+      'driver "9p" went (src/libs/kata-types/src/device.rs:1 of 4.1.0)',
+      'parameter "agent.new" came (src/agent/src/config.rs:1)',
+      'option "new=yes" came (src/agent/src/storage/block.rs:2)',
+      'option "io.kata.short" stands in rust now: src/runtime-rs/crates/x.rs:5',
+      'option "fast=yes" stands in rust now: src/runtime-rs/crates/y.rs:1',
+    ])
+      assert.ok(stderr.includes(line), `${line}\nis not in\n${stderr}`);
+    for (const word of ['"source"', '"test"', 'by go now']) assert.not.ok(stderr.includes(word), word);
     const known = withAdditions(builtIn, '4.2.json', stdout);
     assert.is(known.lastMinors.get(4), 2);
     const row = known.rows.find(({ id }) => id === 'HibernateVM');

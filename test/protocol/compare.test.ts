@@ -25,7 +25,7 @@ const protocols: readonly [release: string, protocol: string | null][] = [
   ['2.4.1', '5.1'],
   ['3.7.0', '5.4'],
   ['3.8.0', '5.4'],
-  ['4.1.0', '5.11'],
+  ['4.1.0', '5.12'],
   ['1.6.0-rc1', '1.5 or 2.0'],
   ['4.2.0', null],
 ];
@@ -41,7 +41,7 @@ test('steps between two releases, whichever comes first, and after one', () => {
     stepsBetween(version(one), other === null ? null : version(other)).map(({ release }) => release);
   assert.equal(names('2.1.0', '2.4.0'), ['2.2.0', '2.2.2', '2.3.0', '2.4.0']);
   assert.equal(names('2.4.0', '2.1.0'), ['2.2.0', '2.2.2', '2.3.0', '2.4.0']);
-  assert.equal(names('3.17.0', null), ['3.18.0', '3.28.0', '3.29.0', '4.0.0']);
+  assert.equal(names('3.17.0', null), ['3.18.0', '3.28.0', '3.29.0', '3.32.0', '4.0.0']);
   assert.equal(names('4.0.0', '4.1.0'), []);
   assert.equal(names('1.6.0-rc1', '1.5.0'), ['1.6.0'], 'which may be in it');
   assert.equal(names('1.6.0-rc1', '1.7.0'), ['1.6.0', '1.7.0'], 'or not');

@@ -389,6 +389,18 @@ const rows: readonly Row[] = [
     '',
     { snapshotters: [{ value: 'overlayfs', path: '/etc/containerd/config.toml', line: 7 }] },
   ],
+  [
+    'disks with partitions, where layers are not merged',
+    'rust',
+    '4.0.0',
+    '3.31.0',
+    {},
+    'option.gpt-partitioned',
+    'few',
+    'warn',
+    'snapshotter = "erofs" (/etc/containerd/config.toml, line 7)',
+    { snapshotters: [{ value: 'erofs', path: '/etc/containerd/config.toml', line: 7 }] },
+  ],
   ['only on s390x', 'go', '3.15.0', '3.14.0', {}, 'path.devicePath', 'few', 'warn', '', { architecture: 's390x' }],
   ['nowhere else', 'go', '3.15.0', '3.14.0', {}, 'path.devicePath', 'off', 'info', ''],
   [
