@@ -120,6 +120,22 @@ test('kustomization.yaml carries all that is there but the Job', () => {
   assert.equal(carried.sort(), readdirSync(kubernetes).sort());
 });
 
+test(
+  'kubectl renders it: what comes out is valid, and all of it in its namespace',
+  () => {
+    const rendered = run('kubectl', 'kustomize', kubernetes)
+      .split('\n---\n')
+      .map((text) => parse(text) as Manifest & { metadata: { namespace?: string } });
+    for (const one of rendered) validate(one);
+    assert.equal(rendered.map(({ kind, metadata }) => [kind, metadata.namespace]).sort(), [
+      ['ConfigMap', 'kata-check'],
+      ['DaemonSet', 'kata-check'],
+      ['Namespace', undefined],
+    ]);
+  },
+  { needs: ['kubectl'] },
+);
+
 test('job.yaml does not try again what would end in the same way', () => {
   const { spec } = manifest('job.yaml') as unknown as {
     spec: { podFailurePolicy: { rules: { onExitCodes: { values: number[] } }[] } };
