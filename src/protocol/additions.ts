@@ -127,8 +127,9 @@ export function withAdditions(known: Known, file: string, text: string): Known {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
-  } catch (error) {
-    throw top.wrong(`is no JSON: ${(error as Error).message}`);
+  } catch {
+    // Each engine has words of its own for what is wrong.
+    throw top.wrong('is no JSON');
   }
   const document = top.table(parsed, ['$schema', 'schema', 'releases', 'rows']);
   if (document.schema !== 1) throw top.at('schema').wrong('is not 1');

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Tree, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
+import { dpkg, guest } from './nodes.ts';
 import { forms, kataCheck } from './program.ts';
 
 const test = suite('pairs of releases, by the program');
@@ -76,6 +77,45 @@ const shown: readonly (readonly [pair: string, node: Tree, rows: number, said: r
   ],
 ];
 
+const additions = '/usr/share/kata-check/protocol.d';
+const hibernate = {
+  ...{ id: 'Hibernate', kind: 'call', name: 'Hibernate', go: '4.2.0..', lacks: '<4.2.0' },
+  ...{ when: 'a sandbox starts', effect: 'pod', sources: ['kata-containers@4.2.0:src/runtime/x.go:1'] },
+};
+const addition = { schema: 1, releases: ['4.2'], rows: [hibernate] };
+/** A node whose runtime is newer than the tables. */
+const later: Tree = {
+  ...dpkg([{ name: 'kata-runtime', version: '4.2.0-1', owns: ['/opt/kata/bin/containerd-shim-kata-v2'] }]),
+  '/opt/kata/bin/containerd-shim-kata-v2': 'x',
+  [`${folder}/configuration.toml`]: shipped('qemu'),
+  '/opt/kata/share/kata-containers/kata-containers.img': guest('4.1.0'),
+};
+const withRow = (changes: object): string =>
+  JSON.stringify({ schema: 1, rows: [hibernate, { ...hibernate, id: 'Other', ...changes }] });
+/** Names in the order in which they are read. */
+const refused: readonly (readonly [name: string, content: string, reason: string])[] = [
+  ['20-broken.json', '{"schema":1,"releases":["4.3"', '/ is no JSON'],
+  ['21-list.json', '[]', '/ is no object'],
+  ['22-schema.json', '{"schema":2}', '/schema is not 1'],
+  ['23-key.json', '{"schema":1,"row":[]}', '/row is no known key'],
+  ['24-gap.json', '{"schema":1,"releases":["4.9"]}', '/releases/0 leaves out 4.3'],
+  [
+    '25-effect.json',
+    withRow({ effect: 'none' }),
+    '/rows/1/effect is none of pod, container, degraded, engine, operation, ignored',
+  ],
+  ['26-span.json', withRow({ go: '4.2' }), '/rows/1/go is of another form: 4.2'],
+  ['27-range.json', withRow({ lacks: '4.2.0' }), '/rows/1/lacks is of another form: 4.2.0'],
+  [
+    '28-term.json',
+    withRow({ where: [[{ key: 'runtime.vfio_mode' }]] }),
+    '/rows/1/where/0/0 is neither a key with is, not or above, nor a hypervisor, a snapshotter or an architecture',
+  ],
+  ['29-share.json', withRow({ pods: 'some pods' }), '/rows/1 has one of pods and share without the other'],
+  ['30-source.json', withRow({ sources: [] }), '/rows/1/sources is empty'],
+  ['31-large.json', ' '.repeat(1024 * 1024 + 1), 'larger than 1048576 bytes'],
+];
+
 for (const form of forms) {
   for (const [pair, tree, count, said] of shown) {
     const node = writeTree(temporaryFolder(), tree);
@@ -111,6 +151,33 @@ for (const form of forms) {
       }
     },
     { ...form, timeout: 300 },
+  );
+
+  test(
+    `${form.name}: a release that is added changes the verdict, and a file that is wrong is refused with its place and reason`,
+    () => {
+      const root = writeTree(temporaryFolder(), later);
+      const check = (): { readonly found: string; readonly said: readonly string[] } => {
+        const { stdout, stderr, status } = kataCheck(form, ['--root', root, '--json']);
+        const { findings } = JSON.parse(stdout) as { findings: readonly { code: string; severity: string }[] };
+        const found = findings.map(({ code, severity }) => `${code} ${severity}`).join();
+        return { found: `${status} ${found}`, said: stderr.replaceAll(root, '').trimEnd().split('\n') };
+      };
+      assert.equal(check(), { found: '0 KC104 warn', said: [''] });
+      writeTree(root, { [`${additions}/10-good.json`]: JSON.stringify(addition) });
+      assert.equal(check(), { found: '10 KC103 block', said: [''] });
+      for (const [name, content] of refused) writeTree(root, { [`${additions}/${name}`]: content });
+      mkdirSync(join(root, additions, '90-folder.json'));
+      const { found, said } = check();
+      assert.is(found, '10 KC103 block');
+      assert.equal(said, [
+        ...refused.map(
+          ([name, , reason]) => `kata-check: warning: ${additions}/${name}: ${reason}: the file is not used`,
+        ),
+        `kata-check: warning: ${additions}/90-folder.json: is a directory, not a regular file: the file is not used`,
+      ]);
+    },
+    { needs: [...form.needs, 'mkfs.ext4'] },
   );
 
   test(
