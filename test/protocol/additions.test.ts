@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as assert from 'uvu/assert';
 import { withAdditions } from '../../src/protocol/additions.ts';
 import { builtIn, codeOf, reach } from '../../src/protocol/reach.ts';
@@ -76,7 +79,33 @@ const wrong: readonly [rule: string, document: object, message: string][] = [
     '/rows/0/where/0/0/above is no number',
   ],
   ['a list instead of a row', { schema: 1, rows: [[]] }, '/rows/0 is no object'],
+  [
+    'a number that begins with 0',
+    { schema: 1, rows: [{ ...row, go: '04.2.0..' }] },
+    '/rows/0/go is of another form: 04.2.0..',
+  ],
+  [
+    'a range of two numbers',
+    { schema: 1, rows: [{ ...row, lacks: '<4.2' }] },
+    '/rows/0/lacks is of another form: <4.2',
+  ],
+  [
+    'a key without a section',
+    { schema: 1, rows: [{ ...row, where: [[{ key: 'vfio_mode', is: 'x' }]] }] },
+    '/rows/0/where/0/0/key is of another form: vfio_mode',
+  ],
+  ['a text of nothing', { schema: 1, rows: [{ ...row, when: '' }] }, '/rows/0/when is no text of 1 to 1000 characters'],
 ];
+
+const schema = JSON.parse(readFileSync(join(import.meta.dirname, '../../packaging/protocol.schema.json'), 'utf8'));
+const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, strictRequired: false });
+const isValid = ajv.compile(schema);
+
+test('by the published schema the rows of the program, and a new one, are valid', () => {
+  const document = { schema: 1, releases: ['4.2'], rows: [...builtIn.rows, row] };
+  assert.ok(isValid(document), ajv.errorsText(isValid.errors));
+  assert.is(added(document).rows.length, builtIn.rows.length + 1);
+});
 
 for (const [rule, document, message] of wrong) {
   test(`refused with its place: ${rule}`, () => {
@@ -84,6 +113,8 @@ for (const [rule, document, message] of wrong) {
       () => added(document),
       (error: Error) => error.message === `/a.json: ${message}`,
     );
+    // Which releases the program knows, the schema does not.
+    assert.is(isValid(JSON.parse(JSON.stringify(document))), rule === 'a release left out');
   });
 }
 
