@@ -189,7 +189,8 @@ function rowLines({ each }: PairVerdict): string[] {
 }
 
 function named(version: Version): string {
-  return `${version.text} (protocol ${protocolOf(version)})`;
+  const protocol = protocolOf(version);
+  return `${version.text} (${protocol === null ? 'not in this history' : `protocol ${protocol}`})`;
 }
 
 /**
@@ -201,10 +202,15 @@ export function protocolText(from: Version | null, to: Version | null, asked: As
   const passed = stepsBetween(from, to);
   const isBack = to !== null && passed.length > 0 && compareVersions(from, to) > 0;
   const head = to === null ? `Since ${named(from)}, up to ${lastMinor}:` : `Between ${named(from)} and ${named(to)}:`;
+  const isInHistory = [from, to].every((version) => version === null || protocolOf(version) !== null);
   const back = isBack ? ['Going back: what is marked + is lost, and what is marked - is there again.'] : [];
   const table =
     passed.length === 0
-      ? ['Nothing changed.']
+      ? [
+          isInHistory
+            ? 'Nothing changed.'
+            : `The history ends at ${lastMinor}: of what was added to it, the rows below tell.`,
+        ]
       : [...back, '', legend, '', `${'release'.padEnd(8)}protocol`, ...passed.flatMap(stepLines)];
   const pair = to === null ? null : verdictOf(from, to, asked);
   const pairs =

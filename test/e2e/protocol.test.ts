@@ -199,6 +199,9 @@ for (const form of forms) {
       const judged = judgedBy(form, '4.2.0', '4.1.0', root).map(({ by, verdict }) => `${by}: ${verdict}`);
       assert.equal(judged, ['Go runtime as shipped for QEMU: ok', 'Rust runtime as shipped: ok', 'this node: block']);
       const { stdout } = kataCheck(form, ['protocol', '--root', root, '4.2.0', '4.1.0']);
+      const [head, changed] = stdout.split('\n');
+      assert.match(head ?? '', /^Between 4\.2\.0 \(not in this history\) and 4\.1\.0 \(protocol [0-9.]+\):$/);
+      assert.match(changed ?? '', /^The history ends at 4\.1: /);
       assert.match(
         stdout,
         /this node: switched on: vfio_mode = "vfio"\s+\(\/etc\/kata-containers\/configuration\.toml, line 4\)/,
