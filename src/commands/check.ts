@@ -7,6 +7,7 @@ import { environmentOverride, fallback, grace, type Loaded, loadConfig, type Ove
 import { Usage } from '../errors.ts';
 import { lastStop, resolveStop } from '../hooks/record.ts';
 import { type Host, notRegular } from '../host/host.ts';
+import { followedStatus } from '../host/rooted.ts';
 import { circumstancesOf } from '../report/circumstances.ts';
 import { reportDocument, reportJson, reportJsonLine } from '../report/json.ts';
 import { type PluginResult, pluginLine, pluginResult, pluginStatus } from '../report/nagios.ts';
@@ -172,7 +173,11 @@ function wanted(context: Context): { to: string | null; requires: VersionRange |
   if (text !== undefined && requires === undefined)
     throw new Usage(`--requires ${text} is not a range of versions, such as '>=3.28.0 <4.0.0'`);
   if (positionals.length > 0 && to !== null) throw new Usage('give either --to or package files, not both');
-  const unknown = positionals.find((path) => !/\.(?:deb|rpm|tar|tgz|tar\.(?:gz|xz|zst))$/.test(path));
+  const unknown = positionals.find(
+    (path) =>
+      !/\.(?:deb|rpm|tar|tgz|tar\.(?:gz|xz|zst))$/.test(path) &&
+      followedStatus(context.host, absolute(context.host, path))?.kind !== 'file',
+  );
   if (unknown !== undefined)
     throw new Usage(`${unknown} is neither a command nor a package or tarball${commandLike(unknown, context)}`);
   return { to, requires };

@@ -153,7 +153,8 @@ for (const form of forms) {
       const root = writeTree(temporaryFolder(), tree);
       const deb = { name: 'vendor-shim', version: '4.1.0', files: { 'opt/kata/bin/containerd-shim-kata-v2': 'x' } };
       assert.is(verdicts(form, root, makeDeb(temporaryFolder(), deb)).status, 10);
-      assert.equal(verdicts(form, root, tarball('release.tar.zst', whole('4.1.0'))), own);
+      for (const name of ['release.tar.zst', 'kata-deploy.oci', '4.1.0'])
+        assert.equal(verdicts(form, root, tarball(name, whole('4.1.0'))), own, name);
     },
     { ...all, needs: [...all.needs, 'dpkg-deb', 'gzip'] },
   );
