@@ -5,8 +5,10 @@
  */
 
 import { Corrupt, Unsupported } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { followedStatus } from '../host/rooted.ts';
 import { utf8 } from '../read/bytes.ts';
-import type { Member } from './members.ts';
+import { Content, type Member, PieceReader } from './members.ts';
 
 /** Manifests have some kB. */
 const documentLimit = 1024 * 1024;
@@ -42,6 +44,42 @@ async function documentsIn(members: AsyncIterable<Member>): Promise<Map<string, 
     documents.set(member.path, utf8(await member.content(documentLimit)) ?? '');
   }
   return documents;
+}
+
+/** Whether it is an image in the OCI layout that is no archive but a folder, as skopeo and buildah write it. */
+export function isLayout(host: Host, path: string): boolean {
+  return (
+    followedStatus(host, path)?.kind === 'directory' && followedStatus(host, `${path}/index.json`)?.kind === 'file'
+  );
+}
+
+const blobs = 'blobs/sha256';
+const readSize = 256 * 1024;
+
+/** What such a folder holds, as an archive of it would. Throws NotFound, Io. */
+export async function* layoutMembers(host: Host, folder: string): AsyncGenerator<Member> {
+  const names = host.readDirectory(`${folder}/${blobs}`).sort();
+  for (const path of ['index.json', ...names.map((name) => `${blobs}/${name}`)]) {
+    const file = host.open(`${folder}/${path}`);
+    try {
+      const read = async function* (): AsyncGenerator<Uint8Array> {
+        for (let at = 0; at < file.size; at += readSize) yield file.read(at, Math.min(readSize, file.size - at));
+      };
+      const place = `${folder}, ${path}`;
+      const content = new Content(new PieceReader(read(), place), file.size, place);
+      yield {
+        path,
+        type: 'file',
+        size: file.size,
+        target: '',
+        identity: null,
+        content: (limit) => content.all(limit),
+        pieces: () => content.pieces(),
+      };
+    } finally {
+      file.close();
+    }
+  }
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -102,6 +140,6 @@ function layersOfOci(index: unknown, documents: ReadonlyMap<string, string>, wha
 
 function blobPath(digest: unknown): string | undefined {
   return typeof digest === 'string' && /^sha256:[0-9a-f]{64}$/.test(digest)
-    ? `blobs/sha256/${digest.slice('sha256:'.length)}`
+    ? `${blobs}/${digest.slice('sha256:'.length)}`
     : undefined;
 }

@@ -7,6 +7,7 @@ import { Unsupported } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { type Manifest, nothingSaid } from '../locate/manifest.ts';
 import { latin1 } from '../read/bytes.ts';
+import { isLayout } from './container-image.ts';
 import { debMembers, readDebFields, readDebManifest } from './deb.ts';
 import type { Member, PackageFields } from './members.ts';
 import { readRpmFields, readRpmManifest, rpmMembers } from './rpm.ts';
@@ -28,7 +29,8 @@ const magics = { deb: '!<arch>\n', rpm: '\xed\xab\xee\xdb' };
 
 /** `deadline`: for each method; `prefix`: where a tarball is installed. Throws NotFound, Unsupported (none of these), Io. */
 export function openPackage(host: Host, path: string, deadline: number, prefix = '/opt/kata'): PackageFile {
-  const bytes = headOf(host, path);
+  const isFolder = isLayout(host, path);
+  const bytes = isFolder ? new Uint8Array(0) : headOf(host, path);
   const head = latin1(bytes);
   if (head.startsWith(magics.deb)) {
     return {
@@ -48,7 +50,7 @@ export function openPackage(host: Host, path: string, deadline: number, prefix =
       manifest: () => readRpmManifest(host, path, deadline),
     };
   }
-  if (isTarball(bytes)) {
+  if (isFolder || isTarball(bytes)) {
     return {
       path,
       format: 'tarball',

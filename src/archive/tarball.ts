@@ -1,6 +1,6 @@
 /**
  * Tar archives: packages of pacman (pacman.ts), and the static tarballs in which Kata Containers is released (kata-static, kata-go-static, kata-tools, and the component tarballs of
- * kata-deploy), and the container image of kata-deploy that holds such tarballs, as `docker save` and the OCI image layout store it.
+ * kata-deploy), and the container image of kata-deploy that holds such tarballs, as `docker save` and the OCI image layout store it, the latter as a folder, too.
  *
  * A tarball brings files below ./opt/kata. Where kata-deploy installs with a suffix, they go to /opt/kata-SUFFIX: `prefix` says where.
  * Formats: tar (tar.ts) in gzip, zstd, xz or alone; OCI image-spec, image-layout.md and layer.md; Docker's image spec v1.2, manifest.json.
@@ -14,7 +14,7 @@ import { utf8 } from '../read/bytes.ts';
 import { type Compression, type CompressionName, compressions, decompress } from '../read/decompress.ts';
 import * as limits from '../read/limits.ts';
 import { Budget, Source } from '../read/source.ts';
-import { layersOf } from './container-image.ts';
+import { isLayout, layersOf, layoutMembers } from './container-image.ts';
 import { type Member, type PackageFields, PieceReader } from './members.ts';
 import { informationLimit, isPacmanMetadata, pacmanFields, pacmanInformation } from './pacman.ts';
 import { tarMembers } from './tar.ts';
@@ -104,15 +104,13 @@ export async function* tarballMembers(
 }
 
 async function* opened(reading: Reading, path: string): AsyncGenerator<Member> {
+  if (isLayout(reading.host, path)) {
+    yield* membersIn(reading, () => layoutMembers(reading.host, path), path);
+    return;
+  }
   const file = reading.host.open(path);
   try {
-    for await (const member of membersIn(reading, file, path)) {
-      if (member.size > limits.payloadBytes) {
-        const place = `${path}, ${member.path}`;
-        throw new LimitExceeded(`${place}: ${member.size} bytes, more than ${limits.payloadBytes}`);
-      }
-      yield member;
-    }
+    yield* membersIn(reading, () => tarMembers(piecesOf(reading, file, path), path), path);
   } finally {
     file.close();
   }
@@ -141,10 +139,13 @@ interface Reading {
   readonly seen: Set<string>;
 }
 
-/** The members of a file that is a tar archive, compressed or not, or the image of a container. */
-async function* membersIn(reading: Reading, file: File, what: string): AsyncGenerator<Member> {
-  const layers = await layersOf(() => tarMembers(piecesOf(reading, file, what), what), what);
-  for await (const member of tarMembers(piecesOf(reading, file, what), what)) {
+/** What a static tarball, or the image of a container, brings; `all`: what is in the archive, from the beginning at each call. */
+async function* membersIn(reading: Reading, all: () => AsyncIterable<Member>, what: string): AsyncGenerator<Member> {
+  const layers = await layersOf(all, what);
+  for await (const member of all()) {
+    if (member.size > limits.payloadBytes) {
+      throw new LimitExceeded(`${what}, ${member.path}: ${member.size} bytes, more than ${limits.payloadBytes}`);
+    }
     if (layers === undefined) yield member;
     // Docker stores a layer that is there twice as a link to the other one.
     else if (layers.delete(member.path) && member.type === 'file') {

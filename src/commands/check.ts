@@ -176,7 +176,8 @@ function wanted(context: Context): { to: string | null; requires: VersionRange |
   const unknown = positionals.find(
     (path) =>
       !/\.(?:deb|rpm|tar|tgz|tar\.(?:gz|xz|zst))$/.test(path) &&
-      followedStatus(context.host, absolute(context.host, path))?.kind !== 'file',
+      followedStatus(context.host, absolute(context.host, path))?.kind !== 'file' &&
+      followedStatus(context.host, `${absolute(context.host, path)}/index.json`)?.kind !== 'file',
   );
   if (unknown !== undefined)
     throw new Usage(`${unknown} is neither a command nor a package or tarball${commandLike(unknown, context)}`);

@@ -157,6 +157,17 @@ test('the image of kata-deploy in the OCI layout: tarballs in two layers, one of
   assert.equal(await places(ociArchive([shimTarball, gzipSync(imageTarball)])), inLayers);
 });
 
+test(
+  'the same as a folder',
+  async () => {
+    const folder = temporaryFolder();
+    run('tar', '-C', folder, '-xf', ociArchive([shimTarball, gzipSync(imageTarball)]));
+    assert.equal(await places(folder), inLayers);
+    assert.is(openPackage(host, folder, host.now() + 60_000).format, 'tarball');
+  },
+  { needs: ['tar'] },
+);
+
 test('an older image of kata-deploy, which holds the files themselves', async () => {
   const layer = tarOf([{ path: `opt/kata-artifacts/${shim}`, content: 'ELF' }]);
   assert.equal(await places(ociArchive([layer])), [`/${shim} 3`]);
