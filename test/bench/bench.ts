@@ -18,6 +18,7 @@ import { summaryPath, temporaryFolder } from '../images.ts';
 import { has } from '../suite.ts';
 import { aptRun } from './apt.ts';
 import { agentPath, diskOffset, type Fixture, type FixtureName, fixtures } from './images.ts';
+import { sizedPrograms } from './programs.ts';
 
 interface Command {
   readonly name: string;
@@ -151,7 +152,58 @@ const initrds: readonly { name: FixtureName; plain: string; needs: readonly stri
 const aptTitle = 'apt';
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
+const programsTitle = 'programs';
+
+/** What a program says of its version and of the protocol, beside a search for the text of a version that is known already. */
+function programGroups(): (Group | string)[] {
+  if (!programsTitle.includes(process.argv[3] ?? '')) return [];
+  const wanted = ['/usr/bin/go', '/usr/bin/rustc', 'protoc', 'dpkg-deb', 'rpmbuild', 'zstd'].filter(
+    (need) => !has(need),
+  );
+  if (wanted.length > 0) return [`${programsTitle}: not here: ${wanted.join(', ')}`];
+  const { node, programs } = sizedPrograms(join(temporary, programsTitle));
+  const find = "strings | grep -ao '3\\.31\\.0'";
+  const places = [
+    { where: 'alone', file: 'runtime', by: (path: string) => ['protocol', path], content: 'cat FILE', needs: [] },
+    {
+      where: 'in a .deb',
+      file: 'deb',
+      by: (path: string) => ['--root', node, '--json', path],
+      content: 'dpkg-deb --fsys-tarfile FILE | tar -xO ./usr/bin/kata-runtime',
+      needs: ['dpkg-deb', 'tar'],
+    },
+    {
+      where: 'in an .rpm',
+      file: 'rpm',
+      by: (path: string) => ['--root', node, '--json', path],
+      content: 'rpm2cpio FILE | cpio -i --quiet --to-stdout ./usr/bin/kata-runtime',
+      needs: ['rpm2cpio', 'cpio'],
+    },
+    {
+      where: 'an agent in an ext4 image',
+      file: 'image',
+      by: (path: string) => ['protocol', path],
+      content: "debugfs -R 'cat /usr/bin/kata-agent' FILE",
+      needs: ['debugfs'],
+    },
+  ] as const;
+  return programs.flatMap((program) =>
+    places.map(({ where, file, by, content, needs }): Group => {
+      const path = program[file];
+      const peer: Command = {
+        name: 'strings | grep',
+        run: `${content.replace('FILE', quoted(path))} | ${find}`,
+        needs: ['strings', 'grep', ...needs],
+        expect: version,
+      };
+      const title = `${programsTitle} of ${program.megabytes} MB, ${where}: version and descriptors`;
+      return { title, runs: 7, image: path, commands: [...ours(by(path)), peer] };
+    }),
+  );
+}
+
 function groups(): (Group | string)[] {
+  if (process.argv[3] === programsTitle) return programGroups();
   const made = fixtures(folder);
   const all: (Group | string)[] = [];
   console.log(`${made.tree.files} files, ${megabytes(made.tree.bytes)}, in ${folder}`);
@@ -203,6 +255,7 @@ function groups(): (Group | string)[] {
     const commands = [...ours(['image', '--deep', fixture.image]), grep];
     all.push({ title: `${name}: the agent of 60 MB, too (--deep)`, runs: 3, image: fixture.image, commands });
   }
+  all.push(...programGroups());
   const wanted = ['root', 'debootstrap', 'mount'].filter((need) => !has(need));
   if (!aptTitle.includes(process.argv[3] ?? '')) return all;
   if (wanted.length > 0) all.push(`${aptTitle}: not here: ${wanted.join(', ')}`);
