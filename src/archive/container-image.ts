@@ -4,7 +4,7 @@
  * blobs/, whose `layers` have digests). Sources: moby image-spec v1.2; opencontainers/image-spec image-layout.md, manifest.md.
  */
 
-import { Corrupt, Unsupported } from '../errors.ts';
+import { Corrupt, LimitExceeded, Unsupported } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
 import { utf8 } from '../read/bytes.ts';
@@ -12,6 +12,8 @@ import { Content, type Member, PieceReader } from './members.ts';
 
 /** Manifests have some kB. */
 const documentLimit = 1024 * 1024;
+/** Of all that are kept in mind. */
+const documentsLimit = 16 * 1024 * 1024;
 /** Members that can be a manifest; an image has as many as it has layers, and two or three more. */
 const candidateLimit = 1000;
 const memberLimit = 10_000;
@@ -21,7 +23,7 @@ const memberLimit = 10_000;
  * Throws what the members throw, Corrupt (a manifest that is none), Unsupported (several images).
  */
 export async function layersOf(members: () => AsyncIterable<Member>, what: string): Promise<Set<string> | undefined> {
-  const documents = await documentsIn(members());
+  const documents = await documentsIn(members(), what);
   if (documents === undefined) return undefined;
   const docker = documents.get('manifest.json');
   if (docker !== undefined) return layersOfDocker(parsed(docker, `${what}, manifest.json`), what);
@@ -30,9 +32,10 @@ export async function layersOf(members: () => AsyncIterable<Member>, what: strin
 }
 
 /** The texts that can be manifests, by their path; undefined as soon as a member shows that this is no container image. */
-async function documentsIn(members: AsyncIterable<Member>): Promise<Map<string, string> | undefined> {
+async function documentsIn(members: AsyncIterable<Member>, what: string): Promise<Map<string, string> | undefined> {
   const documents = new Map<string, string>();
   let count = 0;
+  let bytes = 0;
   for await (const member of members) {
     count += 1;
     const isOfImage =
@@ -41,7 +44,12 @@ async function documentsIn(members: AsyncIterable<Member>): Promise<Map<string, 
       ) || member.path === '';
     if (!isOfImage || count > memberLimit) return undefined;
     if (member.type !== 'file' || member.size > documentLimit || documents.size === candidateLimit) continue;
-    documents.set(member.path, utf8(await member.content(documentLimit)) ?? '');
+    const text = utf8(await member.content(documentLimit)) ?? '';
+    // A small layer is no manifest.
+    if (!member.path.endsWith('.json') && !/^\s*{/.test(text)) continue;
+    bytes += text.length;
+    if (bytes > documentsLimit) throw new LimitExceeded(`${what}: manifests of more than ${documentsLimit} bytes`);
+    documents.set(member.path, text);
   }
   return documents;
 }

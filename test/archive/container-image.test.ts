@@ -33,6 +33,7 @@ const rows: readonly [
   ['anything else, though it begins so', { 'manifest.json': '[]', 'opt/kata/VERSION': '1' }, undefined],
   ['Docker', { 'manifest.json': `[{"Layers": ["${one}/layer.tar"]}]`, [`${one}/layer.tar`]: '' }, [`${one}/layer.tar`]],
   ['Docker, two images', { 'manifest.json': '[{"Layers": []}, {"Layers": []}]' }, /holds 2 images/],
+  ['Docker, nothing like it', { 'manifest.json': 'x' }, /manifest\.json: is no valid JSON/],
   ['Docker, broken', { 'manifest.json': '[{' }, /manifest\.json: is no valid JSON/],
   [
     'OCI',
@@ -70,6 +71,24 @@ const rows: readonly [
       [`blobs/sha256/${one}`]: JSON.stringify({ layers: [{ digest: `sha512:${two}` }] }),
     },
     /a layer of the digest "sha512:2/,
+  ],
+  [
+    'OCI, thirty manifests of a megabyte',
+    Object.fromEntries(
+      Array.from({ length: 30 }, (_, at) => [`blobs/sha256/${`${at}`.padStart(64, '0')}`, '{'.padEnd(1024 * 1024)]),
+    ),
+    /manifests of more than 16777216 bytes/,
+  ],
+  [
+    'OCI, thirty layers of a megabyte',
+    {
+      'index.json': index(one),
+      [`blobs/sha256/${one}`]: manifest(two),
+      ...Object.fromEntries(
+        Array.from({ length: 30 }, (_, at) => [`blobs/sha256/${`${at}`.padStart(64, '0')}`, 'x'.padEnd(1024 * 1024)]),
+      ),
+    },
+    [`blobs/sha256/${two}`],
   ],
   ['OCI, in a circle', { 'index.json': index(one), [`blobs/sha256/${one}`]: index(one) }, /leads to no manifest/],
   [
