@@ -73,8 +73,8 @@ async function describePackage(host: Host, path: string, deadline: number): Prom
     const { version } = await file.fields();
     await payload.places();
     const said = { path, kind: 'package', version: version === '' ? null : version, problem: null } as const;
-    const description = descriptions.programs.any();
-    if (description !== null) return { ...said, description };
+    const description = [...descriptions.programs.values()].find((one) => one !== null);
+    if (description != null) return { ...said, description };
     const images = await payload.images(usualImages.map((image) => ({ path: image.path, names: [image.path] })));
     const agents = [...descriptions.agents.values()].map((one) => one.any()).filter((one) => one !== null);
     if (images.size === 0) throw new Unsupported(`${path}: holds neither a runtime nor a guest image`);

@@ -24,21 +24,10 @@ export class Descriptions {
     return this.#search;
   }
 
-  /** For the next one, if it is a runtime. */
-  observeRuntime(place: string): Observer | undefined {
-    return runtimeName.test(place) ? this.observe() : undefined;
-  }
-
   /** What one of them says; null when none says anything. */
   any(): Description | null {
     this.#end();
     return this.#found.find((found) => found !== null) ?? null;
-  }
-
-  /** What the first says, where all say something: of programs that come together nobody knows here which one is used. */
-  all(): Description | null {
-    this.#end();
-    return this.#found.includes(null) ? null : (this.#found[0] ?? null);
   }
 
   /** Frees what the search needs. */
@@ -82,8 +71,9 @@ class PassingProgram implements Observer {
 
 /** What is said in a package: by its runtimes when the payload is read, by the agents in its images when those are. */
 export class PayloadDescriptions {
-  readonly programs = new Descriptions();
-  /** Of its runtimes, by their paths, as far as they say it. */
+  /** Of its runtimes, by their paths; null for one that says nothing. */
+  readonly programs = new Map<string, Description | null>();
+  /** Likewise, of those that say it. */
   readonly versions = new Map<string, string>();
   /** By the path of the image. */
   readonly agents = new Map<string, Descriptions>();
@@ -102,19 +92,25 @@ export class PayloadDescriptions {
     this.#keeping = keeping;
   }
 
+  /** What the first of these says, where all say something: of programs that come together nobody knows here which one is used. */
+  all(paths: readonly string[]): Description | null {
+    const found = paths.flatMap((path) => this.programs.get(path) ?? []);
+    return found.length < paths.length ? null : (found[0] ?? null);
+  }
+
   #observeProgram(place: string): Observer | undefined {
-    const search = this.programs.observeRuntime(place);
-    if (search === undefined || this.#keeping === null) return search;
-    const { host, deadline } = this.#keeping;
-    const program = passing(host, place);
+    if (!runtimeName.test(place)) return undefined;
+    const search = new DescriptorSearch();
+    const program = this.#keeping === null ? null : passing(this.#keeping.host, place);
     return {
       add: (piece) => {
         search.add(piece);
         program?.add(piece);
       },
       end: () => {
-        const version = program?.version(host, deadline) ?? null;
-        if (version !== null) this.versions.set(place, version);
+        this.programs.set(place, search.result());
+        const version = this.#keeping === null ? null : program?.version(this.#keeping.host, this.#keeping.deadline);
+        if (version != null) this.versions.set(place, version);
       },
     };
   }

@@ -49,13 +49,13 @@ function isSameRelease(packaged: Version | undefined, { order, major, minor, pat
   return packaged.major === major && packaged.minor === minor && packaged.patch === patch;
 }
 
-/** `programs`: those of one place that it brings. */
+/** `programs`: paths of those of one place that it brings. */
 export function incomingVersion(
   { name, versionText, versionDoubt, change, descriptions }: Incoming,
-  programs: readonly Program[],
+  programs: readonly string[],
 ): RuntimeVersion {
   const packaged = change.versionBy ?? name;
-  const known = programs.find(({ path }) => descriptions.versions.has(path))?.path;
+  const known = programs.find((path) => descriptions.versions.has(path));
   if (known === undefined) return { ...sure(versionText, `package ${packaged}`), versionDoubt };
   const own = descriptions.versions.get(known) ?? null;
   const place = `${known} in package ${packaged}`;

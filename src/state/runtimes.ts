@@ -8,6 +8,7 @@ import type { Program } from '../locate/programs.ts';
 import { describeProgram } from '../locate/runtimes.ts';
 import { parseVersion } from '../version.ts';
 import { type Before, programsOf } from './before.ts';
+import type { PayloadDescriptions } from './evidence.ts';
 import type { Incoming } from './incoming.ts';
 import { fits, type Image, isNew, noSource, type Runtime } from './node.ts';
 import { readsOf } from './reading.ts';
@@ -84,9 +85,9 @@ function incomingRuntimes(before: Before, found: Incoming): Runtime[] {
   const requires = declared?.agentRequires ?? null;
   const installed = before.packages.find((known) => known.name === name);
   const brought = programsOf(before).filter(({ path }) => paths?.has(path));
-  const description = descriptions.programs.all();
   return readersOf(brought).map((place) => {
-    const own = brought.filter(({ prefix, language }) => prefix === place.prefix && fits(language, place.language));
+    const own = observedOf(brought, place, descriptions);
+    const description = descriptions.all(own);
     const version = orPlaced(incomingVersion(found, own), description, `the program in package ${name}`);
     return {
       name,
@@ -104,6 +105,17 @@ function incomingRuntimes(before: Before, found: Incoming): Runtime[] {
       }),
     };
   });
+}
+
+/** Of the programs in the package that were read, those of this place; all where none of them is, as behind links. */
+function observedOf(
+  brought: readonly Program[],
+  place: Pick<Runtime, 'prefix' | 'language'>,
+  { programs }: PayloadDescriptions,
+): string[] {
+  const own = brought.filter(({ prefix, language }) => prefix === place.prefix && fits(language, place.language));
+  const observed = own.map(({ path }) => path).filter((path) => programs.has(path));
+  return observed.length === 0 ? [...programs.keys()] : observed;
 }
 
 /** A program whose place does not tell its language is of any, and stands for the others of its prefix. */

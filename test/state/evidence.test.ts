@@ -1,12 +1,13 @@
 import * as assert from 'uvu/assert';
-import { Descriptions } from '../../src/state/evidence.ts';
+import { Descriptions, PayloadDescriptions } from '../../src/state/evidence.ts';
 import { agentProto, descriptorsOf, protoFilesOf } from '../programs.ts';
 import { suite } from '../suite.ts';
+import { rustProgram } from './roots.ts';
 
 const test = suite('what programs say while they pass');
 
 test('runtimes are known by their names', () => {
-  const found = new Descriptions();
+  const { observers } = new PayloadDescriptions();
   const names: readonly [place: string, isRuntime: boolean][] = [
     ['/usr/bin/kata-runtime', true],
     ['/opt/kata/bin/containerd-shim-kata-v2', true],
@@ -15,25 +16,45 @@ test('runtimes are known by their names', () => {
     ['/usr/bin/containerd-shim-runc-v2', false],
     ['/usr/share/doc/kata-runtime/README', false],
   ];
-  for (const [place, isRuntime] of names) assert.is(found.observeRuntime(place) !== undefined, isRuntime, place);
+  for (const [place, isRuntime] of names) assert.is(observers.program?.(place) !== undefined, isRuntime, place);
 });
 
+const silent = Buffer.from('\x7fELF');
+const speaking = (): Buffer => Buffer.concat(descriptorsOf(protoFilesOf(agentProto())));
+
 test(
-  'any one of two agents may speak; of runtimes that come together all must',
+  'any one of two agents may speak',
   () => {
-    const speaking = Buffer.concat(descriptorsOf(protoFilesOf(agentProto())));
     const after = (...programs: readonly Uint8Array[]): Descriptions => {
       const found = new Descriptions();
       for (const program of programs) found.observe().add(program);
       return found;
     };
-    const silent = Buffer.from('\x7fELF');
-    assert.is(after(silent, speaking).any()?.hasServices, true);
-    assert.is(after(speaking, silent).any()?.hasServices, true);
+    assert.is(after(silent, speaking()).any()?.hasServices, true);
+    assert.is(after(speaking(), silent).any()?.hasServices, true);
     assert.is(after(silent).any(), null);
-    assert.is(after(speaking, speaking).all()?.hasServices, true);
-    assert.is(after(speaking, silent).all(), null);
-    assert.is(after().all(), null);
+  },
+  { needs: ['protoc'] },
+);
+
+test(
+  'of runtimes that come together and read the same configurations all must speak, and the others need not',
+  () => {
+    const descriptions = new PayloadDescriptions();
+    const [go, shim, rust] = ['/opt/kata/bin/kata-runtime', '/opt/kata/bin/containerd-shim-kata-v2', rustProgram];
+    for (const [path, bytes] of [
+      [go, speaking()],
+      [shim, speaking()],
+      [rust, silent],
+    ] as const) {
+      const observer = descriptions.observers.program?.(path);
+      observer?.add(bytes);
+      observer?.end?.();
+    }
+    assert.is(descriptions.all([go, shim])?.hasServices, true);
+    assert.is(descriptions.all([go, shim, rust]), null);
+    assert.is(descriptions.all([rust]), null);
+    assert.is(descriptions.all([]), null);
   },
   { needs: ['protoc'] },
 );
