@@ -111,6 +111,16 @@ for (const name of ['job.yaml', 'daemonset.yaml']) {
   });
 }
 
+test('the container images that are named are of the version that is built', () => {
+  const { version } = JSON.parse(readFileSync(join(folder, '../../package.json'), 'utf8'));
+  const files = ['Containerfile', 'README.md', 'kubernetes/job.yaml', 'kubernetes/daemonset.yaml'];
+  for (const file of files) {
+    const named = [...read(file).matchAll(/kata-check:([0-9][0-9.]*[0-9])/g)].map(([, found]) => found);
+    assert.ok(named.length > 0, file);
+    assert.equal([...new Set(named)], [version], file);
+  }
+});
+
 test('kustomization.yaml carries all that is there but the Job', () => {
   const { resources, configMapGenerator } = parse(read('kubernetes', 'kustomization.yaml')) as {
     resources: string[];
