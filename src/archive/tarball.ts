@@ -161,12 +161,18 @@ async function* membersInLayer(reading: Reading, layer: Member, what: string): A
     if (!member.path.startsWith(artifacts)) continue;
     const inside = member.path.slice(artifacts.length);
     // Older images hold the files themselves.
-    if (inside.startsWith(`${ownPrefix}/`)) yield { ...member, path: inside };
+    if (inside.startsWith(`${ownPrefix}/`)) yield { ...member, path: inside, target: linkInside(member) };
     if (member.type !== 'file' || !/^tarballs\/[^/]+\.tar(?:\.[a-z0-9]+)?$/.test(inside)) continue;
     if (reading.seen.has(inside)) throw new Unsupported(`${what}: ${inside} is in two layers of the image`);
     reading.seen.add(inside);
     yield* membersInMember(reading, member, `${what}, ${inside}`);
   }
+}
+
+/** Hard links are named as their files are. */
+function linkInside({ type, target }: Member): string {
+  const path = target.replace(/^(\.?\/+)+/, '');
+  return type === 'hardlink' && path.startsWith(artifacts) ? path.slice(artifacts.length) : target;
 }
 
 /** The members of the archive that is this member: of a plain one as it passes; a decompressor reads files, a temporary one. */

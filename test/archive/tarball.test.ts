@@ -169,8 +169,11 @@ test(
 );
 
 test('an older image of kata-deploy, which holds the files themselves', async () => {
-  const layer = tarOf([{ path: `opt/kata-artifacts/${shim}`, content: 'ELF' }]);
-  assert.equal(await places(ociArchive([layer])), [`/${shim} 3`]);
+  const layer = tarOf([
+    { path: `opt/kata-artifacts/${shim}`, content: 'ELF' },
+    { path: `opt/kata-artifacts/${image}`, type: '1', target: `opt/kata-artifacts/${shim}` },
+  ]);
+  assert.equal(await places(ociArchive([layer])), [`/${shim} 3`, `/${image} ${shim}`]);
 });
 
 test(
