@@ -267,7 +267,7 @@ for (const form of forms) {
           assert.equal([status, said.version, said.description, said.problem], [11, version, null, null], path);
         }
       },
-      { needs: [...needs, ...form.needs, 'dpkg-deb'], timeout: 60 },
+      { needs: [...needs, ...form.needs, 'dpkg-deb'], timeout: 60, isLong: true },
     );
   }
 
@@ -314,6 +314,26 @@ for (const form of forms) {
       { needs: [...needs, ...more, ...form.needs] },
     );
   }
+
+  test(
+    `${form.name}: in a tarball without VERSION, the runtime in Go says its version and its calls, and the one in Rust beside it its version`,
+    () => {
+      const root = node({ [imagePath]: image('4.1.0', agent('4.1.0', [])), '/var/lib/dpkg/status': '' });
+      const judged = (tree: Tree): { codes: string[]; versions: string[]; status: number | null } => {
+        const folder = temporaryFolder();
+        const tarball = join(folder, 'kata-static.tar.gz');
+        run('tar', '-czf', tarball, '-C', writeTree(join(folder, 'tree'), tree), './opt');
+        const { stdout, status } = kataCheck(form, ['--root', root, '--json', tarball]);
+        const { runtimes } = JSON.parse(stdout);
+        const versions = runtimes.map(({ language, version }: Record<string, string>) => `${language} ${version}`);
+        return { codes: findings(stdout), versions, status };
+      };
+      const both = judged({ [shim]: runtime('4.1.0', pausing), [rustShim]: rust('4.1.0') });
+      assert.equal(both, { codes: ['KC103 block'], versions: ['go 4.1.0', 'rust 4.1.0'], status: 10 });
+      assert.equal(judged({ [rustShim]: rust('4.1.0') }), { codes: [], versions: ['rust 4.1.0'], status: 0 });
+    },
+    { needs: [...needs, ...form.needs] },
+  );
 
   test(
     `${form.name}: kata-check protocol of two programs, an image and a package`,
