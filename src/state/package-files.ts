@@ -2,6 +2,7 @@
  * Package files by hand: a transaction that brings them. What each is called, it says itself; its file may be called anything.
  */
 
+import { absolute } from '../archive/members.ts';
 import { openPackage } from '../archive/package.ts';
 import { Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
@@ -43,7 +44,7 @@ export async function packageFiles(
       changes.push(change);
       continue;
     }
-    place ??= { prefix: prefix ?? prefixOf(rooted) };
+    place ??= { prefix: prefixOf(rooted, prefix) };
     changes.push({ ...change, ...place });
     if (version !== '' && versionDoubt === undefined) releases.set(version, name);
   }
@@ -60,14 +61,24 @@ function ofRelease(change: PackageChange, [newVersion, versionBy]: readonly [str
 /** kata-deploy installs below INSTALLATION_PREFIX/opt/kata-MULTI_INSTALL_SUFFIX, of which either may be missing. */
 const deployedBelow = /\/opt\/kata(?:-[^/]+)?$/;
 
-/** Where kata-deploy has installed before; /opt/kata where it has done so there too, or nowhere. Throws Usage where it is not one place. */
-function prefixOf(rooted: Host): string {
+/**
+ * Where the user says, or where kata-deploy has installed before: /opt/kata where it has done so there too, or nowhere. Throws Usage where that
+ * is not one place, and where what the user says cannot be meant.
+ */
+function prefixOf(rooted: Host, given: string | undefined): string {
+  const isThere = (path: string): boolean =>
+    programsBelow(path).some((program) => rooted.status(program.path) !== undefined);
   const named = locateInstallation(rooted).programs.map((program) => program.prefix);
-  const others = filesIn(rooted, '/opt').filter((path) =>
-    programsBelow(path).some((program) => rooted.status(program.path) !== undefined),
+  const places = [...new Set([...named, ...filesIn(rooted, '/opt').filter(isThere)])].filter((path) =>
+    deployedBelow.test(path),
   );
-  const places = [...new Set([...named, ...others])].filter((path) => deployedBelow.test(path));
+  if (given !== undefined) {
+    const path = given.startsWith('/') ? absolute(given) : undefined;
+    if (path === undefined || path === '/') throw new Usage(`--prefix ${given} is no absolute path of a folder`);
+    if (places.length === 0 || isThere(path)) return path;
+    throw new Usage(`--prefix ${given}: no runtime is below it; runtimes are below ${places.join(' and ')}`);
+  }
   const [first = deployed, ...more] = places.includes(deployed) ? [deployed] : places;
   if (more.length === 0) return first;
-  throw new Usage(`runtimes are below ${[first, ...more].join(' and ')}: --prefix says where the tarball is installed`);
+  throw new Usage(`runtimes are below ${places.join(' and ')}: --prefix says where the tarball is installed`);
 }

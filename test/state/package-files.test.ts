@@ -80,7 +80,18 @@ const prefixes: readonly [rule: string, tree: Tree, given: string | undefined, p
     undefined,
     /runtimes are below \/opt\/kata-a and \/opt\/kata-b: --prefix says/,
   ],
-  ['what the user says', { [`/opt/kata-a/${shim}`]: '' }, '/opt/kata-b', '/opt/kata-b'],
+  ['what the user says', { [`/opt/kata-a/${shim}`]: '', [`/opt/kata-b/${shim}`]: '' }, '/opt/kata-b', '/opt/kata-b'],
+  ['what the user says, with more slashes', { [`/srv/opt/kata/${shim}`]: '' }, '/srv//opt/./kata/', '/srv/opt/kata'],
+  ['what the user says, where nothing is', {}, '/opt/kata-b', '/opt/kata-b'],
+  [
+    'a name that is mistyped',
+    { [`/opt/kata-a/${shim}`]: '' },
+    '/opt/kata-aa',
+    /--prefix \/opt\/kata-aa: no runtime is below it; runtimes are below \/opt\/kata-a$/,
+  ],
+  ['a relative path', {}, 'opt/kata', /--prefix opt\/kata is no absolute path/],
+  ['a path that leaves', {}, '/opt/../kata', /--prefix \/opt\/\.\.\/kata is no absolute path/],
+  ['the root', {}, '/', /--prefix \/ is no absolute path of a folder/],
 ];
 
 /** What a tarball of one file in each of these paths is, below this root. */
