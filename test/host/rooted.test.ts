@@ -184,3 +184,23 @@ test('holding: below the root, under the names that were asked for', () => {
   assert.equal(rooted.holding(paths, ['inside', 'OUTSIDE'], limit), paths.slice(0, 2));
   assert.equal(rooted.holding(['/etc/kata/file'], ['inside'], limit), ['/etc/kata/file']);
 });
+
+test('each part of a path is looked at once, also through the host below the root, and nothing below what is not there', () => {
+  const looked: string[] = [];
+  const counting: Host = {
+    ...rootedHost(host, ''),
+    status: (path) => {
+      looked.push(path.slice(root.length));
+      return host.status(path);
+    },
+  };
+  const rooted = rootedHost(counting, root);
+  const lookedFor = (path: string): string[] => {
+    looked.length = 0;
+    resolvePath(rooted, '', path);
+    return [...looked];
+  };
+  assert.equal(lookedFor('/etc/kata/file'), ['/etc', '/etc/kata', '/etc/kata/file']);
+  assert.equal(lookedFor('/etc/none/of/it'), ['/etc', '/etc/none']);
+  assert.equal(lookedFor('/none/../etc/kata'), ['/none', '/etc', '/etc/kata']);
+});
