@@ -147,7 +147,7 @@ export function tableText(report: Report, paint: Paint): string {
     ? []
     : state.images.filter((image) => !pairs.some((pair) => pair.image === image)).map(({ facts }) => facts.path);
   const heading =
-    said.length > 0 || pairs.length === 0 || idle.length > 0
+    said.length > 0 || pairs.length === 0 || idle.length > 0 || state.images.some(({ rebuiltBy }) => rebuiltBy !== null)
       ? `kata-check: ${[node, ...said].join(', ')}`
       : `kata-check: ${paint('fits', 'info')}: every guest image fits its Kata runtime`;
   const sections = state.runtimes.flatMap((runtime) => {

@@ -159,8 +159,17 @@ function plainText({ state }: Report, options: TextOptions): string {
   const measured = state.measured
     .filter((one) => one.isConfigured && isAsMeasured(one))
     .map(({ source }): Fact => ({ label: 'measured', value: 'root hash as configured', from: source }));
-  const facts = [...state.runtimes.map(runtimeFact), ...state.images.map(imageFact), ...measured];
-  return `${[`kata-check: ${paint('fits', 'info', options)}: every guest image fits the Kata runtime`, '', ...facts.flatMap(factRows)].join('\n')}\n`;
+  // What an image holds that is made anew says nothing.
+  const judged = state.images.filter(({ rebuiltBy }) => rebuiltBy === null);
+  const facts = [...state.runtimes.map(runtimeFact), ...judged.map(imageFact), ...measured];
+  const fits = `${paint('fits', 'info', options)}: every guest image`;
+  const heading =
+    judged.length === state.images.length
+      ? `${fits} fits the Kata runtime`
+      : judged.length === 0
+        ? 'no guest image can be judged before it is made anew'
+        : `${fits} fits the Kata runtime, but for those that are made anew`;
+  return `${[`kata-check: ${heading}`, '', ...facts.flatMap(factRows)].join('\n')}\n`;
 }
 
 const tables = { mbr: 'MBR', gpt: 'GPT', none: 'no partition table' } as const;

@@ -102,6 +102,12 @@ const silence: readonly [rule: string, report: Report, isHook: boolean, said: Re
     /^kata-check: fits: every guest image fits the Kata runtime\n\n {2}incoming {4}kata-runtime 3\.5\.0-1 .*\n.*\n {2}installed {3}agent 3\.4\.0\n/,
   ],
   [
+    'by hand, an image that is made anew is not said to fit, nor what it holds now',
+    reportOf([runtime('>=3.0.0')], [image({}, { rebuiltBy: 'kata-containers 3.5.0-1' })], { onlyChanges: false }),
+    false,
+    /^kata-check: no guest image can be judged before it is made anew\n\n {2}incoming {4}kata-runtime 3\.5\.0-1 (?:.*\n)(?!.*agent 3\.4\.0)/,
+  ],
+  [
     'by hand, nothing of Kata',
     reportOf([], [], { onlyChanges: false }),
     false,
