@@ -46,6 +46,8 @@ const managers: readonly Manager[] = [
   },
 ];
 
+/** In packages of their own, for what is removed. */
+const pair = ['kata-runtime', 'kata-containers-image'] as const;
 const nodes = new Map<string, RpmNode>();
 
 /** With runtime and image 1.0.0. */
@@ -61,6 +63,7 @@ function nodeOf({ suite: release, name, included }: Manager): RpmNode {
   }
   for (const path of [failsToBuild, builtImage, '/etc/kata-containers', '/run/kata-check'])
     rmSync(where.path(path), { recursive: true, force: true });
+  for (const name of pair) where.run(['rpm', '-e', '--nodeps', '--noscripts', '--notriggers', name]);
   where.rpm('-U', ...ownRpms().filter((own) => key === 'dnf' || !plugin(own)), 'unrelated-1.0.0-1.noarch.rpm');
   where.expect(
     'rpm',
@@ -165,16 +168,29 @@ test(
   { needs: [...needs, 'cpio'], timeout: 300 },
 );
 
-test(
-  'rpm: an image that is removed below its runtime is told afterwards',
-  () => {
-    const where = nodeOf(managers[2] as Manager);
-    where.rpm('-e', 'kata-containers');
-    where.rpm('-U', 'kata-runtime-1.0.0-1.noarch.rpm', 'kata-containers-image-1.0.0-1.noarch.rpm');
-    const outcome = where.run(['rpm', '-e', 'kata-containers-image']);
-    assert.is(outcome.status, 0);
-    assert.match(said(outcome)[0] ?? '', /^kata-check: warning \[KC203\]/);
-    assert.is(said(outcome).length, 1, outcome.output);
-  },
-  { needs: [...needs, 'cpio'], timeout: 300 },
-);
+const removals: readonly (readonly [rule: string, removed: readonly string[], told: RegExp | null, tree?: string])[] = [
+  ['an image below its runtime is told afterwards', [pair[1]], /^kata-check: warning \[KC203\]/],
+  ['a runtime above its image is no matter', [pair[0]], null],
+  ['nor are both', pair, null],
+  ['nor is an image in whose place the configuration names another one', [pair[1]], null, '/srv/custom.img'],
+  ['nor is something else', ['unrelated'], null],
+];
+for (const [rule, removed, told, custom] of removals) {
+  test(
+    `rpm -e: ${rule}`,
+    () => {
+      const where = nodeOf(managers[2] as Manager);
+      where.rpm('-e', 'kata-containers');
+      where.rpm('-U', ...pair.map((name) => `${name}-1.0.0-1.noarch.rpm`));
+      if (custom !== undefined) {
+        copyFileSync(where.path('/usr/share/kata-containers/kata-containers.img'), where.path(custom));
+        where.write('/etc/kata-containers/configuration.toml', `[hypervisor.qemu]\nimage = "${custom}"\n`);
+      }
+      const outcome = where.run(['rpm', '-e', ...removed]);
+      assert.is(outcome.status, 0, outcome.output);
+      assert.is(said(outcome).length, told === null ? 0 : 1, outcome.output);
+      if (told !== null) assert.match(said(outcome)[0] ?? '', told);
+    },
+    { needs: [...needs, 'cpio'], timeout: 300 },
+  );
+}
