@@ -266,7 +266,7 @@ function concernsKata({ state }: Report): boolean {
 }
 
 async function dpkgGoesOn(host: Host, told: Told): Promise<void> {
-  leaveToken(host, ancestorsOf(host).find((await dpkgParts()).isDpkg), told);
+  leaveToken(host, (await dpkgParts()).dpkgAmong(host, ancestorsOf(host)), told);
 }
 
 /** On the manager itself: rpm runs in it, or below it. */

@@ -48,7 +48,8 @@ export interface DpkgCommand {
 
 /** `argv` with the program's name. dpkg's options end at the first argument that is none, or at `--`. */
 export function parseDpkgArguments(argv: readonly string[]): DpkgCommand {
-  const pending = argv.slice(1);
+  const name = argv.slice(0, 3).findIndex(isDpkgName);
+  const pending = argv.slice(Math.max(name, 0) + 1);
   let isRecursive = false;
   while (pending[0]?.startsWith('-')) {
     const argument = pending.shift() ?? '';
@@ -169,7 +170,7 @@ export async function dpkgTransaction(
   const action = host.environment('DPKG_HOOK_ACTION');
   if (action !== 'install' && action !== 'unpack') return null;
   const ancestors = ancestorsOf(host);
-  const dpkg = ancestors.find(isDpkg);
+  const dpkg = dpkgAmong(host, ancestors);
   if (dpkg === undefined || hasToken(host, ancestors)) return null;
   const unpacking = await unpackedBy(host, dpkg, root, deadline);
   if (unpacking === null) return null;
@@ -190,7 +191,7 @@ export async function preinstTransaction(
   if (args[0] !== 'install' && args[0] !== 'upgrade') return null;
   const root = rootOf(host);
   const ancestors = ancestorsOf(host);
-  const dpkg = ancestors.find(isDpkg);
+  const dpkg = dpkgAmong(host, ancestors);
   if (dpkg === undefined || hasToken(host, ancestors)) return null;
   const unpacking = await unpackedBy(host, dpkg, root, deadline);
   const own = host.environment('DPKG_MAINTSCRIPT_PACKAGE');
@@ -204,8 +205,20 @@ function rootOf(host: Host): string {
   return (host.environment('DPKG_ROOT') ?? '').replace(/\/+$/, '');
 }
 
-export function isDpkg({ command }: Ancestor): boolean {
+function isDpkg({ command }: Ancestor): boolean {
   return command === 'dpkg';
+}
+
+/** Under its own name or, where it was diverted or is run by a loader, another: the nearest that is called as a dpkg is. */
+export function dpkgAmong(host: Host, ancestors: readonly Ancestor[]): Ancestor | undefined {
+  return (
+    ancestors.find(isDpkg) ?? ancestors.find((ancestor) => argumentsOf(host, ancestor).slice(0, 3).some(isDpkgName))
+  );
+}
+
+/** /usr/bin/dpkg, dpkg.real, dpkg.distrib; not dpkg-deb. */
+function isDpkgName(word: string): boolean {
+  return /^(?:.*\/)?dpkg(?:\.[^/]*)?$/.test(word);
 }
 
 function isBelowFrontEnd(host: Host): boolean {

@@ -55,9 +55,9 @@ export const initrdPadding = 8 * 1024 * 1024;
 /** Bytes of one package's payload, unpacked. Kata's own static tarball of 3.x, with all its images, unpacks to some 3 GB. */
 export const payloadBytes = 16 * 1024 * 1024 * 1024;
 /** Members of one package that are kept in mind for their links. Packages of Kata have some hundred. */
-export const packageMembers = 200_000;
+export const packageMembers = 25_000;
 /** Bytes of their names and links. */
-export const packageNameBytes = 32 * 1024 * 1024;
+export const packageNameBytes = 8 * 1024 * 1024;
 /** Texts that are kept of one package: its configurations, and the scripts that may make an image. */
 export const packageTextBytes = 16 * 1024 * 1024;
 /** Bytes of guest images in temporary files at one time, out of all packages of a run. One image has 100 to 512 MB, most of it holes. */

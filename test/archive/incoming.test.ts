@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
-import { type IncomingImage, IncomingPayload } from '../../src/archive/incoming.ts';
+import { type IncomingImage, IncomingPayload, Room } from '../../src/archive/incoming.ts';
 import { openPackage } from '../../src/archive/package.ts';
 import { Io } from '../../src/errors.ts';
 import type { Host, TemporaryFile } from '../../src/host/host.ts';
@@ -183,6 +183,36 @@ test(
     assert.equal(unnamed(), []);
   },
   { needs: ['mkfs.ext4', 'cpio', ...deb] },
+);
+
+test(
+  'E4: all packages of a run share one room on the disk, and what one no longer needs is for the next',
+  async () => {
+    const room = new Room();
+    room.left = 3_000_000;
+    const deadline = host.now() + 60_000;
+    const [first, second] = ['one', 'other'].map((name) => {
+      const path = makeDeb(folder, {
+        name: `room-${name}`,
+        version: '1',
+        files: { [wanted]: Buffer.alloc(2_000_000, name) },
+      });
+      return new IncomingPayload(host, openPackage(host, path, deadline), [wanted], deadline, {}, room);
+    });
+    const asked = [{ path: wanted, names: [wanted] }];
+    const problem = async (payload: IncomingPayload | undefined): Promise<string> =>
+      told((await payload?.images(asked))?.get(wanted) as IncomingImage);
+    await first?.places();
+    assert.is(room.left, 1_000_000);
+    assert.match(await problem(second), /the images of this run have more than [0-9]+ bytes in all$/);
+    first?.close();
+    assert.is(room.left, 3_000_000);
+    assert.match(await problem(second), /no ext4, xfs or erofs filesystem/);
+    second?.close();
+    assert.is(room.left, 3_000_000);
+    assert.equal(unnamed(), []);
+  },
+  { needs: deb },
 );
 
 const member = wanted.slice(1);
@@ -408,7 +438,7 @@ test(
     const all = Buffer.alloc(512 * (count + 2));
     for (let at = 0; at < count; at += 1) one.copy(all, at * 512);
     const path = rawDeb(folder, { name: 'many', version: '1' }, all);
-    assert.match(told(await readIn(path)), /more than 200000 members$/);
+    assert.match(told(await readIn(path)), /more than 25000 members$/);
   },
   { needs: deb },
 );

@@ -339,17 +339,25 @@ const oddNames =
   cp RUNTIME "$odd/$(printf 'sub\\377/kata\\351-runtime.deb')"`.replaceAll('RUNTIME', runtime.what ?? '');
 
 for (const form of forms) {
-  const test = suite(`names that are no UTF-8, ${form.name}`);
+  const test = suite(`what dpkg is called with, ${form.name}`);
   const needs = [...form.needs, 'root', 'unshare', 'dpkg', 'dpkg-deb', 'gzip', 'find'];
   for (const [rule, words] of [
-    ['a relative path in such a folder', 'cd "$odd" && set -- -i kata-runtime.deb'],
-    ['an absolute path through it', 'set -- -i "$odd/kata-runtime.deb"'],
-    ['a package with such a name', `set -- -i "$(printf '%s/sub\\377/kata\\351-runtime.deb' "$odd")"`],
-    ['all in such a folder', 'rm "$odd"/sub*/* && set -- -iR "$odd"'],
-    ['all below it, with such names', 'rm "$odd/kata-runtime.deb" && set -- -iR "$odd"'],
+    ['C6: a relative path in a folder whose name is no UTF-8', 'cd "$odd" && set -- -i kata-runtime.deb'],
+    ['C6: an absolute path through it', 'set -- -i "$odd/kata-runtime.deb"'],
+    ['C6: a package with such a name', `set -- -i "$(printf '%s/sub\\377/kata\\351-runtime.deb' "$odd")"`],
+    ['C6: all in such a folder', 'rm "$odd"/sub*/* && set -- -iR "$odd"'],
+    ['C6: all below it, with such names', 'rm "$odd/kata-runtime.deb" && set -- -iR "$odd"'],
+    [
+      'C8: a dpkg of another name',
+      'cp /usr/bin/dpkg /run/dpkg.real && dpkg=/run/dpkg.real && set -- -i "$odd/kata-runtime.deb"',
+    ],
+    [
+      'C8: a dpkg that is run by the loader',
+      'dpkg="$(ls /lib*/ld-linux*.so.* /lib/ld64.so.* 2>/dev/null | head -1) /usr/bin/dpkg" && set -- -i "$odd/kata-runtime.deb"',
+    ],
   ] as const) {
     test(
-      `C6: dpkg -i is stopped: ${rule}`,
+      `${rule}: dpkg is stopped`,
       () => {
         const root = temporaryFolder();
         run('cp', '-a', `${sampleNode}/.`, root);
@@ -358,7 +366,11 @@ for (const form of forms) {
         writeFileSync(join(root, 'var/lib/dpkg/available'), '');
         const hook = form.argv.map((word) => `'${word}'`).join(' ');
         const options = `--root=${root} --force-not-root --force-script-chrootless --pre-invoke="${hook} hook dpkg"`;
-        const [program = '', ...argv] = inOwnRun(['sh', '-c', `${oddNames} && ${words} && exec dpkg ${options} "$@"`]);
+        const [program = '', ...argv] = inOwnRun([
+          'sh',
+          '-c',
+          `${oddNames} && dpkg=dpkg && ${words} && exec $dpkg ${options} "$@"`,
+        ]);
         const { status, stderr } = spawnSync(program, argv, {
           encoding: 'utf8',
           env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
