@@ -9,7 +9,7 @@
 # Only status 10 and 11 (a mismatch, or not to be determined where the policy blocks on that) are a failure; when kata-check is gone, or
 # fails itself, the system is not to blame. Source: greenboot's README, "Health checks with bash scripts".
 [ -x /usr/bin/kata-check ] || exit 0
-timeout -k 5 60 /usr/bin/kata-check --color never
+/usr/bin/timeout -k 5 60 /usr/bin/kata-check --color never
 status=$?
 case $status in 10|11) exit "$status";; esac
 exit 0

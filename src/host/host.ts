@@ -172,6 +172,16 @@ export function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
+/** Bytes that are no UTF-8, each of which that belongs to no letter as one U+FFFD, in both forms of the program. */
+export function lossyText(bytes: Uint8Array): string {
+  const latin1 = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+  const letter =
+    /[\x00-\x7f]+|[\xc2-\xdf][\x80-\xbf]|(?:\xe0[\xa0-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]|\xed[\x80-\x9f])[\x80-\xbf]|(?:\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf]{2}|[\x80-\xff]/g;
+  return latin1.replace(letter, (part) =>
+    part.length > 1 || part < '\x80' ? decodeURIComponent(escape(part)) : '\ufffd',
+  );
+}
+
 /** Behind `endAt`, in milliseconds: when the kernel kills the program where it waits, as for a filesystem that does not answer. */
 export const patience = 1000;
 

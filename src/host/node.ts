@@ -41,6 +41,7 @@ import {
   type FileKind,
   findProgram,
   type Host,
+  lossyText,
   notRegular,
   patience,
   type RunOptions,
@@ -58,7 +59,9 @@ const retryPause = 5;
 
 function failure(error: unknown, path: string): Error {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT' || code === 'ENOTDIR') return new NotFound(`${path}: no such file or directory`);
+  // A name with a zero byte is nobody's.
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ERR_INVALID_ARG_VALUE')
+    return new NotFound(`${path}: no such file or directory`);
   return new Io(`${path}: ${inWords(error)}`);
 }
 
@@ -370,7 +373,9 @@ class NodeHost implements Host {
   }
 
   readText(path: string, limit: number): string {
-    return Buffer.from(this.readBytes(path, limit)).toString('utf8');
+    const bytes = this.readBytes(path, limit);
+    const text = Buffer.from(bytes).toString('utf8');
+    return text.includes('\ufffd') ? lossyText(bytes) : text;
   }
 
   readBytes(path: string, limit: number): Uint8Array {

@@ -17,6 +17,7 @@ import {
   type FileKind,
   findProgram,
   type Host,
+  lossyText,
   notRegular,
   patience,
   type RunOptions,
@@ -92,8 +93,14 @@ function kindOf(mode: number): FileKind {
   }
 }
 
+/** The kernel would take what stands before a zero byte for the name. */
+function named(path: string): string {
+  if (path.includes('\0')) throw new NotFound(`${path}: no such file or directory`);
+  return path;
+}
+
 function openFile(path: string): number {
-  const [stats, errno] = os.stat(path);
+  const [stats, errno] = os.stat(named(path));
   if (stats === null) throw failure(errno, path);
   const kind = kindOf(stats.mode);
   if (kind !== 'file') throw notRegular(path, kind);
@@ -336,6 +343,9 @@ async function* runProgram(
   const [name = '', ...rest] = argv;
   if (host.now() >= options.deadline) throw new LimitExceeded(`${name} was not started: the deadline is over`);
   const program = findProgram(host, name);
+  if (rest.some((argument) => argument.includes('\0'))) {
+    throw new Io(`${name} could not be run: an argument holds a zero byte`);
+  }
   // os.exec cannot make a process group, so that setsid (util-linux, everywhere) does.
   const setsid = findProgram(host, 'setsid');
   const input = options.input === undefined ? os.open('/dev/null', os.O_RDONLY) : inputOf(options.input);
@@ -478,7 +488,7 @@ class QuickJsHost implements Host {
   }
 
   readText(path: string, limit: number): string {
-    const [stats, statErrno] = os.stat(path);
+    const [stats, statErrno] = os.stat(named(path));
     if (stats === null) throw failure(statErrno, path);
     const kind = kindOf(stats.mode);
     if (kind !== 'file') throw notRegular(path, kind);
@@ -487,7 +497,8 @@ class QuickJsHost implements Host {
     const whole = stats.size > 0 ? std.loadFile(path) : null;
     const text = whole ?? this.#readUntilEnd(path, limit);
     if (text.length > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
-    return text;
+    // QuickJS takes what follows a wrong byte for a part of its letter: a line's end, too.
+    return text.includes('\ufffd') ? lossyText(this.readBytes(path, limit)) : text;
   }
 
   #readUntilEnd(path: string, limit: number): string {
@@ -531,18 +542,19 @@ class QuickJsHost implements Host {
   }
 
   readDirectory(path: string): string[] {
-    const [names, errno] = os.readdir(path);
+    const [names, errno] = os.readdir(named(path));
     if (errno !== 0) throw failure(errno, path);
     return names.filter((name) => name !== '.' && name !== '..');
   }
 
   readLink(path: string): string {
-    const [target, errno] = os.readlink(path);
+    const [target, errno] = os.readlink(named(path));
     if (errno !== 0) throw failure(errno, path);
     return target;
   }
 
   status(path: string): Status | undefined {
+    if (path.includes('\0')) return undefined;
     const [stats, errno] = os.lstat(path);
     if (stats !== null) {
       return {

@@ -140,6 +140,24 @@ for (const form of forms) {
     { needs },
   );
 
+  // The handler that Node.js keeps needs its event loop: there, the deadline ends it.
+  if (form.name === 'native') {
+    test(
+      'D1: SIGTERM ends it while it waits for such a filesystem',
+      () => {
+        const root = temporaryFolder();
+        run('cp', '-a', `${sampleNode}/.`, root);
+        const { status, stderr } = hookApt(form, [runtime], {
+          root,
+          prepare: `exec 9<>/dev/fuse && mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 dead ${root}/usr/share/kata-containers &&
+          set -- sh -c 'exec 3<&0; "$@" <&3 & sleep 2; kill -TERM $!; wait $!; exit $?' sh "$@"`,
+        });
+        assert.is(status, 143, stderr);
+      },
+      { needs },
+    );
+  }
+
   test(
     'D2: SIGCHLD is ignored by whoever calls the hook',
     () => {
