@@ -76,7 +76,9 @@ function findingsOf(pair: UsedPair, policy: Policy): Finding[] {
   }
   if (unknown.length > 0) {
     const more = unknown.map((value) => ({ label: 'missing', value, from: 'the agent does not have it' }));
-    found.push(make('KC103', more, `calls the agent does not have: ${unknown.slice(0, 6).join(', ')}`));
+    const names = unknown.slice(0, 6).join(', ');
+    const consequence = `calls the agent does not have: ${names}; until a release declares otherwise, the two must match`;
+    found.push(make('KC103', more, consequence));
   }
   return found;
 }
