@@ -16,7 +16,10 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
   const steps = (request.transaction?.changes ?? []).filter(
     (change) => change.action !== 'configure' && !isReinstall(change),
   );
-  if (request.transaction !== null && !(await concernsKata(host, rooted, steps, request))) {
+  const { transaction } = request;
+  // What somebody gave by hand is looked into, whatever it is.
+  const isAsked = transaction === null || transaction.isByHand === true;
+  if (!isAsked && !(await concernsKata(host, rooted, steps, request))) {
     return { state: nothing, warnings: [] };
   }
   const { assembled } = await import('./assembled.ts');

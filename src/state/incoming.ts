@@ -82,11 +82,11 @@ export async function examine(
 }
 
 /** As somebody gave it by hand, by its name, by what the package manager says of it, or by what is installed of it: programs, images or configurations. */
-function isOfKata({ request, packages }: Before, { name, declared, isGiven = false }: PackageChange): boolean {
+function isOfKata({ request, packages }: Before, { name, declared }: PackageChange): boolean {
   const { runtimePackages, imagePackages } = request.settings;
   const installed = packages.find((known) => known.name === name);
   return (
-    isGiven ||
+    request.transaction?.isByHand === true ||
     name.includes('kata') ||
     [...runtimePackages, ...imagePackages].some(({ value }) => value === name) ||
     (installed !== undefined && (declares(installed) || installed.owns.length > 0 || installed.configures === true)) ||

@@ -39,7 +39,7 @@ export async function packageFiles(
     const { name, version, versionDoubt } = declared;
     // What is installed of it, the database says; the same version again is judged, too.
     const versions = { oldVersion: null, newVersion: version === '' ? null : version };
-    const change: PackageChange = { name, ...versions, action: 'unpack', archive, declared, isGiven: true };
+    const change: PackageChange = { name, ...versions, action: 'unpack', archive, declared };
     if (file.format !== 'tarball') {
       changes.push(change);
       continue;

@@ -15,8 +15,6 @@ export interface PackageChange {
   readonly action: 'unpack' | 'configure' | 'remove';
   /** The file of the package that comes in; null when the manager does not say where it is, or has not fetched it yet. */
   readonly archive: string | null;
-  /** The user gave its file by hand: it is looked into whatever its name is. */
-  readonly isGiven?: boolean;
   /** Where a static tarball is installed, absolute; /opt/kata when absent. */
   readonly prefix?: string;
   /** What the manager itself says that the incoming package declares; absent or null when it does not. */

@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
 import { guestTree, makeDisk, makeExt, run, type Tree, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
-import { forms, kataCheck } from './program.ts';
+import { forms, kataCheck, sampleNode } from './program.ts';
 
 const test = suite('kata-check TARBALL');
 const needs = ['mkfs.ext4', 'sfdisk', 'tar', 'zstd'];
@@ -155,6 +155,11 @@ for (const form of forms) {
       assert.is(verdicts(form, root, makeDeb(temporaryFolder(), deb)).status, 10);
       for (const name of ['release.tar.zst', 'kata-deploy.oci', '4.1.0'])
         assert.equal(verdicts(form, root, tarball(name, whole('4.1.0'))), own, name);
+      // On a node of packages, where it comes beside what is there.
+      assert.match(
+        kataCheck(form, ['--root', sampleNode, tarball('x.tar.zst', whole('4.1.0'))]).stdout,
+        /x\.tar\.zst 4\.1\.0/,
+      );
     },
     { ...all, needs: [...all.needs, 'dpkg-deb', 'gzip'] },
   );

@@ -32,7 +32,6 @@ test(
         action: 'unpack',
         archive,
         declared,
-        isGiven: true,
       },
     ]);
   },
