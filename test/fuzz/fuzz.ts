@@ -1,25 +1,28 @@
 /**
- * Damages images of one reader and looks at them: `node --import tsx test/fuzz/fuzz.ts READER [SEED [COUNT [FIRST]]]`.
+ * Damages images of one reader and looks at them: `node --import tsx test/fuzz/fuzz.ts READER [SEED [COUNT [FIRST [IMAGE…]]]]`.
  * A fault names the case; `… READER SEED 1 CASE` makes that one again. The last line is the report in JSON.
  * KATA_CHECK_FUZZ_PLACE: a file in which the number of the running case stands, for whoever ends this when it hangs.
  */
 
-import { openSync, writeFileSync, writeSync } from 'node:fs';
+import { openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createNodeHost } from '../../src/host/node.ts';
 import { temporaryFolder } from '../images.ts';
 import { campaign } from './campaign.ts';
 import { applyPatches } from './mutate.ts';
 import { makeSeeds, type Reader, readers } from './seeds.ts';
 
-const [reader = '', seed = '1', count = '1000', first = '0'] = process.argv.slice(2);
+const [reader = '', seed = '1', count = '1000', first = '0', ...images] = process.argv.slice(2);
 if (!readers.includes(reader as Reader)) {
-  process.stderr.write(`usage: fuzz.ts ${readers.join('|')} [SEED [COUNT [FIRST]]]\n`);
+  process.stderr.write(`usage: fuzz.ts ${readers.join('|')} [SEED [COUNT [FIRST [IMAGE...]]]]\n`);
   process.exit(2);
 }
 const host = createNodeHost();
-const seeds = makeSeeds(reader as Reader);
+const seeds =
+  images.length === 0
+    ? makeSeeds(reader as Reader)
+    : images.map((path) => ({ name: basename(path), data: new Uint8Array(readFileSync(path)) }));
 const image = join(temporaryFolder(), 'damaged.img');
 const place = process.env.KATA_CHECK_FUZZ_PLACE;
 const descriptor = place === undefined ? undefined : openSync(place, 'w');

@@ -20,7 +20,8 @@ function make(): string {
 
 const folders = new Map<Reader, readonly string[]>();
 
-function stored(reader: Reader): readonly string[] {
+/** The images of a reader as files, the same for both forms: what mkfs makes of one tree is not the same bytes twice. */
+export function stored(reader: Reader): readonly string[] {
   const known = folders.get(reader);
   if (known !== undefined) return known;
   const folder = join(temporaryFolder(), reader);
@@ -37,14 +38,15 @@ function stored(reader: Reader): readonly string[] {
 /** The readers on QuickJS. The same seed and number damage the same bytes as on Node.js. */
 export async function fuzzNative(reader: Reader, seed: number, count: number, seconds: number): Promise<Ended> {
   made ??= make();
-  const program = made;
+  // Under qemu-user where CROSS names another architecture, for which packaging/native/build has made it.
+  const program = [join(top, 'packaging/native/run'), '--program', made];
   const folder = temporaryFolder();
   const place = join(folder, 'place');
   const scratch = reader === 'initrd' ? join(folder, 'damaged.img') : '';
   const again = (number: string): string =>
     `node --import tsx test/fuzz/fuzz.ts ${reader} ${seed} 1 ${number} (Node.js)`;
   return runCampaign(
-    [program, reader, `${seed}`, `${count}`, '0', scratch, place, ...stored(reader)],
+    [...program, reader, `${seed}`, `${count}`, '0', scratch, place, ...stored(reader)],
     place,
     again,
     seconds,

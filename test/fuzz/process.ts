@@ -62,11 +62,17 @@ export function runCampaign(
   });
 }
 
-/** The readers on Node.js. */
-export function fuzz(reader: Reader, seed: number, count: number, seconds: number): Promise<Ended> {
+/** The readers on Node.js, with images of their own or those of the files `images`. */
+export function fuzz(
+  reader: Reader,
+  seed: number,
+  count: number,
+  seconds: number,
+  images: readonly string[] = [],
+): Promise<Ended> {
   const script = join(import.meta.dirname, 'fuzz.ts');
   const argv = [process.execPath, `--max-old-space-size=${heapLimit}`, '--import', 'tsx', script];
   const again = (number: string): string => `node --import tsx test/fuzz/fuzz.ts ${reader} ${seed} 1 ${number}`;
   const place = join(temporaryFolder(), 'place');
-  return runCampaign([...argv, reader, `${seed}`, `${count}`], place, again, seconds);
+  return runCampaign([...argv, reader, `${seed}`, `${count}`, '0', ...images], place, again, seconds);
 }

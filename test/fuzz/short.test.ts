@@ -6,7 +6,7 @@ import { createNodeHost } from '../../src/host/node.ts';
 import { suite } from '../suite.ts';
 import { campaign } from './campaign.ts';
 import { applyPatches, mutate, Random } from './mutate.ts';
-import { fuzzNative, nativeProgram } from './native.ts';
+import { fuzzNative, nativeProgram, stored } from './native.ts';
 import { fuzz } from './process.ts';
 import { Fault, hostOf, MemoryFile } from './property.ts';
 import { makeSeeds, programs, readers } from './seeds.ts';
@@ -55,29 +55,18 @@ const nativeCounts = {
 
 for (const reader of readers) {
   test(
-    `${reader}, in the native form: damaged images give an answer or one of the six problems`,
+    `${reader}: damaged images give the same in the native form, to the letter`,
     async () => {
-      const { report, text } = await fuzzNative(reader, 20260823, nativeCounts[reader], 100);
-      assert.ok(report !== undefined && report.faults === 0, text);
-      assert.is(report?.mutations, nativeCounts[reader]);
-      assert.ok((report?.outcomes.corrupt ?? 0) > 0, text);
+      const count = nativeCounts[reader];
+      const native = await fuzzNative(reader, 20260823, count, 100);
+      assert.ok(native.report !== undefined && native.report.faults === 0, native.text);
+      assert.is(native.report.mutations, count);
+      assert.ok(native.report.outcomes.corrupt > 0, native.text);
+      // The file of a damaged initrd, which is on the disk, is named in its messages, and each of the two has its own.
+      if (reader === 'initrd') return;
+      assert.is(native.report.digest, (await fuzz(reader, 20260823, count, 100, stored(reader))).report?.digest);
     },
-    { needs: [nativeProgram, ...programs[reader]], isLong: true },
-  );
-}
-
-for (const reader of ['cpio', 'stream'] as const) {
-  test(
-    `${reader}: what the native form reads in C and the Node.js form in TypeScript, both say the same of, to the letter`,
-    async () => {
-      const [inC, inTypeScript] = [
-        await fuzzNative(reader, 20260824, nativeCounts[reader], 100),
-        await fuzz(reader, 20260824, nativeCounts[reader], 100),
-      ];
-      assert.ok(inC.report !== undefined && inC.report.faults === 0, inC.text);
-      assert.is(inC.report.digest, inTypeScript.report?.digest);
-    },
-    { needs: [nativeProgram, ...programs[reader]] },
+    { needs: [nativeProgram, ...programs[reader]], timeout: 600, isLong: reader !== 'cpio' && reader !== 'stream' },
   );
 }
 
