@@ -333,7 +333,11 @@ function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
   const document = parts.reduce<TomlTable>((base, { table }, index) => (index === 0 ? table : merged(base, table)), {});
   const settings = settingsIn(path, parts, unread.length > 0);
   const { odd, ...found } = imagesOf(document);
-  unread.push(...odd.map((message) => ({ path, message: `${path}: ${message}`, reason: 'relative' as const })));
+  for (const image of odd) {
+    const place = dropInNaming(parts, image.path) ?? path;
+    const message = `${place}: it names the ${image.kind} image ${JSON.stringify(image.path)}, which is no absolute path`;
+    unread.push({ path: place, message, reason: 'relative' });
+  }
   const images = found.images.map((image) => ({ ...image, namedIn: dropInNaming(parts, image.path) }));
   return { dropIns, ...found, images, unread, settings };
 }
@@ -356,16 +360,18 @@ function folded(table: TomlTable): TomlTable {
   return { ...Object.fromEntries(lower), ...table };
 }
 
+type Odd = Pick<NamedImage, 'path' | 'kind'>;
+
 /** `[hypervisor.qemu]`, `[hypervisor.clh]` and so on: whatever stands below `hypervisor`. */
-function imagesOf(document: TomlTable): Pick<Configuration, 'images' | 'isRemote'> & { odd: readonly string[] } {
+function imagesOf(document: TomlTable): Pick<Configuration, 'images' | 'isRemote'> & { odd: readonly Odd[] } {
   const { hypervisor } = folded(document);
   if (!isTable(hypervisor)) return { images: [], isRemote: false, odd: [] };
   const images = new Map<string, NamedImage>();
-  const odd: string[] = [];
+  const odd: Odd[] = [];
   const add = (path: unknown, kind: NamedImage['kind'], parameters?: unknown): void => {
     if (typeof path !== 'string' || path === '') return;
     if (!path.startsWith('/')) {
-      odd.push(`it names the ${kind} image ${JSON.stringify(path)}, which is no absolute path`);
+      odd.push({ path, kind });
       return;
     }
     const verity = typeof parameters === 'string' && parameters.trim() !== '' ? parameters : null;

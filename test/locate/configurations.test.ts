@@ -500,6 +500,12 @@ const dropIns: readonly [rule: string, tree: Tree, expected: string, unread?: re
     },
     '/b',
   ],
+  [
+    'an image by no absolute path is told of the drop-in that names it',
+    { [usr]: naming('/a'), [`${dropInFolder}/10.toml`]: naming('my.img') },
+    '',
+    [/^\/\S+\/config\.d\/10\.toml: it names the guest image "my\.img", which is no absolute path$/],
+  ],
 ];
 
 for (const [rule, tree, expected, unread = []] of dropIns) {
