@@ -67,7 +67,7 @@ test(
     const folder = temporaryFolder();
     initrd(join(folder, 'image'), 'bzip2');
     const there = inNothing(folder, 'image', '--json', '/image');
-    assert.is(there.status, 1);
+    assert.is(there.status, 11);
     assert.match(there.stdout + there.stderr, /the program bzip2 is not installed; it is in the package bzip2/);
   },
   { needs: [...needs, 'cpio', 'bzip2'] },
