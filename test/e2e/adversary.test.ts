@@ -351,6 +351,41 @@ for (const form of forms) {
   );
 }
 
+const forgedToken = resolve(import.meta.dirname, '../fixtures/forged-token.pl');
+
+for (const form of forms) {
+  const test = suite(`a forged token, ${form.name}`);
+  const needs = [...form.needs, 'root', 'unshare', 'perl', 'dpkg', 'dpkg-deb', 'gzip', '/proc/self/ns/user'];
+  for (const layout of ['file', 'folder']) {
+    test(
+      `A2: a user who may start dpkg as root cannot make the token that lets it go on: as a ${layout}`,
+      () => {
+        const root = temporaryFolder();
+        run('cp', '-a', `${sampleNode}/.`, root);
+        for (const folder of ['info', 'updates', 'triggers'])
+          mkdirSync(join(root, 'var/lib/dpkg', folder), { recursive: true });
+        writeFileSync(join(root, 'var/lib/dpkg/available'), '');
+        const hook = form.argv.join(' ');
+        const dpkg = `dpkg --root=${root} --force-not-root --force-script-chrootless --pre-invoke="${hook} hook dpkg" -i ${runtime.what}`;
+        // A process number of few digits, as the name of a process has fifteen letters at the most.
+        const script = `mount -t tmpfs -o mode=755 tmpfs /run && cp ${forgedToken} /run/forge.pl && chmod 644 /run/forge.pl
+          perl /run/forge.pl ${layout} sh -c '${dpkg}; echo $? > /run/status' &
+          for n in $(seq 100); do test -s /run/status && exit "$(cat /run/status)"; sleep 0.1; done; exit 99`;
+        const argv = ['--mount', '--pid', '--fork', '--mount-proc', '--kill-child', 'sh', '-c', script];
+        const { status, stderr } = spawnSync('unshare', argv, {
+          encoding: 'utf8',
+          env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+          timeout: 60_000,
+        });
+        assert.is(status, 2, stderr);
+        assert.match(stderr, /stopped dpkg \[KC101\]/);
+        assert.not.match(stderr, /mount: |unshare: /, 'the token was not made');
+      },
+      { needs },
+    );
+  }
+}
+
 /** In shell: names that are no UTF-8, for a folder, one in it, and a package in that. */
 const oddNames =
   `odd=$(printf '/run/caf\\351') && mkdir -p "$odd/$(printf 'sub\\377')" && cp RUNTIME "$odd/kata-runtime.deb" &&
