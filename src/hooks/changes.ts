@@ -21,16 +21,20 @@ export interface Row {
 
 /** In the order of the rows: first what comes in, then what only goes. */
 export function changesOf(rows: readonly Row[]): PackageChange[] {
-  const going = new Map<string, Row[]>();
+  // By name and architecture: the first counts.
+  const going = new Map<string, Map<string, Row>>();
   for (const row of rows) {
-    if (row.direction === 'out') going.set(row.name, [...(going.get(row.name) ?? []), row]);
+    if (row.direction === 'in') continue;
+    const same = going.get(row.name) ?? new Map<string, Row>();
+    if (!same.has(row.arch)) same.set(row.arch, row);
+    going.set(row.name, same);
   }
   const changes: PackageChange[] = [];
   for (const { direction, name, arch, evr, archive, provides } of rows) {
     if (direction === 'out') continue;
     // The same name can come in for two architectures, and an architecture can change in an upgrade.
     const old = going.get(name);
-    const replaced = old?.find((row) => row.arch === arch) ?? old?.[0];
+    const replaced = old?.get(arch) ?? old?.values().next().value;
     changes.push({
       name,
       oldVersion: replaced === undefined ? null : withoutEpochZero(replaced.evr),
@@ -41,7 +45,7 @@ export function changesOf(rows: readonly Row[]): PackageChange[] {
     });
   }
   const coming = new Set(changes.map(({ name }) => name));
-  for (const [name, [row]] of going) {
+  for (const [name, [[, row] = []]] of going) {
     if (coming.has(name) || row === undefined) continue;
     changes.push({ name, oldVersion: withoutEpochZero(row.evr), newVersion: null, action: 'remove', archive: null });
   }

@@ -4,8 +4,9 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
 import { guestTree, makeExt, run, temporaryFolder, writeTree } from '../images.ts';
@@ -109,7 +110,7 @@ for (const form of forms) {
       assert.is(status, 0);
       assert.match(stderr, /cannot be read: .*gave more than 16777216\s+bytes/s);
     },
-    { needs: [...needs, 'ar', 'tar', 'sh'] },
+    { needs: [...needs, 'ar', 'tar', 'sh'], isLong: true },
   );
 }
 
@@ -349,6 +350,82 @@ for (const form of forms) {
     },
     { needs },
   );
+}
+
+for (const form of forms) {
+  const test = suite(`many at once, and odd surroundings, ${form.name}`);
+  const needs = [...form.needs, 'root', 'unshare', 'perl', 'dpkg-deb', 'gzip'];
+
+  test(
+    'F1: of twenty managers that run at once, none loses its token',
+    () => {
+      const input = join(temporaryFolder(), 'input');
+      writeFileSync(input, aptInput([{ ...runtime, old: '1.0.0-1', next: '1.0.1-1', what: '/none.deb' }]));
+      const hook = `${form.argv.join(' ')} hook apt < ${input}`;
+      const manager = `perl -e 'system("sh", "-c", $ARGV[0]); open my $done, ">", "/run/done-$$"; close $done; sleep 60' '${hook}' &`;
+      const script = `${manager.repeat(20)}
+        while test "$(ls /run | grep -c done-)" -lt 20; do sleep 0.1; done
+        for done in /run/done-*; do test -e /run/kata-check/told-to-go-on/\${done#/run/done-} && echo left; done; kill $(jobs -p)`;
+      const [program = '', ...argv] = inOwnRun(['sh', '-c', script]);
+      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', KATA_CHECK_MODE: 'warn' };
+      const { stdout, stderr } = spawnSync(program, argv, { encoding: 'utf8', env, timeout: 60_000 });
+      assert.is(stdout, 'left\n'.repeat(20), stderr);
+    },
+    { needs, isLong: true },
+  );
+
+  test(
+    'E5: twenty thousand rows of one name in what dnf says hide no mismatch',
+    () => {
+      const row = { action: 'UPGRADED', direction: 'out', name: 'x', arch: 'noarch', evr: '1-1' };
+      const kata = { action: 'UPGRADE', direction: 'in', name: 'kata-runtime', arch: 'noarch', evr: '1.1.0-1' };
+      const provides = ['kata-agent-requires(min) = 1.1.0', 'kata-agent-requires(max) = 1.2.0'];
+      const rows = Array.from({ length: 20_000 }, (_, index) => ({ ...row, arch: `a${index}` }));
+      const input = JSON.stringify({ installroot: sampleNode, packages: [...rows, { ...kata, provides }] });
+      const { status, stderr } = kataCheck(form, ['hook', 'dnf'], { input });
+      assert.is(status, 10, stderr);
+    },
+    { needs: form.needs },
+  );
+
+  test(
+    'F3: of damaged gzip both forms say the same',
+    () => {
+      const packed = gzipSync(Buffer.concat([Buffer.from('07070100000001'), Buffer.alloc(20_000, 'abc ')]));
+      const folder = temporaryFolder();
+      const paths = Array.from({ length: 24 }, (_, index) => {
+        const damaged = Buffer.from(packed);
+        if (index % 2 === 0) damaged.writeUInt8(damaged.readUInt8(10 + index) ^ (1 << (index % 8)), 10 + index);
+        const path = join(folder, `${index}.img`);
+        writeFileSync(path, index % 2 === 0 ? damaged : damaged.subarray(0, packed.length - index));
+        return path;
+      });
+      const [one, other] = forms.map((each) => kataCheck(each, ['image', '--json', ...paths]));
+      assert.equal(one, other);
+    },
+    { needs: [...forms.flatMap((each) => each.needs), 'gzip'] },
+  );
+}
+
+const scripts = suite('what the scripts of root call');
+for (const script of [
+  'hooks/preinst',
+  'hooks/pacman/kata-check',
+  'hooks/tukit/kata-check',
+  'hooks/greenboot/kata-check.sh',
+]) {
+  scripts(`F2: ${script} calls nothing along PATH`, () => {
+    const folder = temporaryFolder();
+    for (const name of ['kata-check', 'timeout', 'test', '['])
+      writeFileSync(join(folder, name), `#!/bin/sh\ntouch ${folder}/called\n`, { mode: 0o755 });
+    spawnSync('sh', [join(top, script), 'finalize-pre', 'before'], {
+      env: { PATH: `${folder}:/usr/bin:/bin` },
+      cwd: '/',
+    });
+    assert.is(existsSync(join(folder, 'called')), false);
+    const text = readFileSync(join(top, script), 'utf8').replace(/^#.*$/gm, '');
+    assert.not.match(text, /(?:^|[;&|(]|\b(?:exec|then|else|if)\b)\s*(?:kata-check|timeout)\b/m);
+  });
 }
 
 const forgedToken = resolve(import.meta.dirname, '../fixtures/forged-token.pl');

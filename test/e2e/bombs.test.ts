@@ -266,7 +266,7 @@ for (const form of forms) {
       assert.is(status, 10, stderr);
       assert.match(stderr, /more\s+than\s+25000\s+members/);
     },
-    { needs: [...needs, 'ar'] },
+    { needs: [...needs, 'ar'], isLong: true },
   );
 }
 
