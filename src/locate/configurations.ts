@@ -14,14 +14,15 @@
  * Drop-ins: every file of config.d beside the configuration, its links followed; in the order of their names, later ones win.
  */
 
-import type { TomlTable, TomlValue } from 'smol-toml';
+import type { TomlTable } from 'smol-toml';
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus, resolvePath } from '../host/rooted.ts';
 import type { Settings } from '../protocol/settings.ts';
+import { imagesOf, type NamedImage } from './named-images.ts';
 import { confidential, snap } from './programs.ts';
 import { dropInNaming, type Part, settingsIn } from './settings.ts';
-import { isTable, type Lines, merged, readToml, type Unread, withoutOtherKeys } from './toml.ts';
+import { type Lines, merged, readToml, type Unread, withoutOtherKeys } from './toml.ts';
 
 /** Configurations and drop-ins of Kata, wherever its prefix is, and what names them: the files of containerd, CRI-O, Docker and iSulad. */
 const configurationPath = new RegExp(
@@ -47,15 +48,6 @@ export type Language = 'go' | 'rust';
 export interface Reader {
   readonly prefix: string | null;
   readonly language: Language | null;
-}
-
-export interface NamedImage {
-  readonly path: string;
-  readonly kind: 'guest' | 'extension';
-  /** What a measured image must be, in the form of `kernel_verity_params`; null when nothing is asked of it. */
-  readonly verity: string | null;
-  /** The drop-in that says so; undefined for the configuration itself. */
-  readonly namedIn?: string | undefined;
 }
 
 export interface NamedConfiguration {
@@ -332,12 +324,13 @@ function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
   for (const file of dropIns.slice(0, dropInLimit)) read(file);
   const document = parts.reduce<TomlTable>((base, { table }, index) => (index === 0 ? table : merged(base, table)), {});
   const settings = settingsIn(path, parts, unread.length > 0);
-  const { odd, ...found } = imagesOf(document);
+  const { odd, isEmpty, ...found } = imagesOf(document);
   for (const image of odd) {
     const place = dropInNaming(parts, image.path) ?? path;
     const message = `${place}: it names the ${image.kind} image ${JSON.stringify(image.path)}, which is no absolute path`;
     unread.push({ path: place, message, reason: 'relative' });
   }
+  if (isEmpty) unread.push({ path, message: `${path}: image and initrd are empty`, reason: 'imageless' });
   const images = found.images.map((image) => ({ ...image, namedIn: dropInNaming(parts, image.path) }));
   return { dropIns, ...found, images, unread, settings };
 }
@@ -349,58 +342,4 @@ function statusKind(host: Host, path: string): string | undefined {
     if (error instanceof Problem) return undefined;
     throw error;
   }
-}
-
-/** IBM Secure Execution boots kernel and initrd as one encrypted file, which is named as the kernel. */
-const secureExecution = /\/kata-containers-se[^/]*\.img$/;
-
-/** With its keys in lower case: the runtime in Go takes `Image` for `image` where there is no `image` (BurntSushi/toml, decode.go). */
-function folded(table: TomlTable): TomlTable {
-  const lower = Object.entries(table).map(([key, value]): [string, TomlValue] => [key.toLowerCase(), value]);
-  return { ...Object.fromEntries(lower), ...table };
-}
-
-type Odd = Pick<NamedImage, 'path' | 'kind'>;
-
-/** `[hypervisor.qemu]`, `[hypervisor.clh]` and so on: whatever stands below `hypervisor`. */
-function imagesOf(document: TomlTable): Pick<Configuration, 'images' | 'isRemote'> & { odd: readonly Odd[] } {
-  const { hypervisor } = folded(document);
-  if (!isTable(hypervisor)) return { images: [], isRemote: false, odd: [] };
-  const images = new Map<string, NamedImage>();
-  const odd: Odd[] = [];
-  const add = (path: unknown, kind: NamedImage['kind'], parameters?: unknown): void => {
-    if (typeof path !== 'string' || path === '') return;
-    if (!path.startsWith('/')) {
-      odd.push({ path, kind });
-      return;
-    }
-    const verity = typeof parameters === 'string' && parameters.trim() !== '' ? parameters : null;
-    const known = images.get(path);
-    if (known?.kind !== 'guest') images.set(path, { path, kind, verity });
-    else if (known.verity === null) images.set(path, { ...known, verity });
-  };
-  for (const written of Object.values(hypervisor)) {
-    if (!isTable(written)) continue;
-    const section = folded(written);
-    const { image, initrd, igvm, kernel, guest_extension_images: extensions } = section;
-    add(image, 'guest', verityOf(section));
-    for (const path of [initrd, igvm]) add(path, 'guest');
-    if (typeof kernel === 'string' && secureExecution.test(kernel)) add(kernel, 'guest');
-    for (const extension of Array.isArray(extensions) ? extensions : []) {
-      if (isTable(extension)) add(extension.path, 'extension', extension.verity_params);
-    }
-  }
-  return { images: [...images.values()], isRemote: isTable(hypervisor.remote), odd };
-}
-
-/** `kernel_verity_params`; until 3.26 two of the kernel's parameters, of which the last of a name counts. */
-function verityOf({ kernel_verity_params: parameters, kernel_params: kernel }: TomlTable): TomlValue | undefined {
-  if (typeof kernel !== 'string' || (typeof parameters === 'string' && parameters.trim() !== '')) return parameters;
-  const last = (name: string): string | undefined =>
-    kernel
-      .split(/\s+/)
-      .findLast((word) => word.replace(/^cc_/, '').startsWith(`rootfs_verity.${name}=`))
-      ?.replace(/^[^=]*=/, '');
-  const hash = last('hash');
-  return last('scheme') === 'dm-verity' && hash !== undefined ? `root_hash=${hash}` : parameters;
 }

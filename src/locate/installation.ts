@@ -6,15 +6,10 @@
 
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import {
-  type Configuration,
-  endOfLinks,
-  type Language,
-  locateConfigurations,
-  type NamedImage,
-} from './configurations.ts';
+import { type Configuration, endOfLinks, type Language, locateConfigurations } from './configurations.ts';
 import { scriptIn, wrappedProgram } from './engines/wrappers.ts';
 import { namedConfigurations } from './handlers.ts';
+import type { NamedImage } from './named-images.ts';
 import { type Program, runtimePrograms } from './programs.ts';
 import { architectureOf } from './settings.ts';
 import type { Unread } from './toml.ts';

@@ -24,11 +24,11 @@ export interface Unread {
   /** With the path and, where it is known, line and column. */
   readonly message: string;
   /**
-   * gone: a handler names this configuration, and it is not there. relative: it names an image, or the
-   * configuration of a handler, by no absolute path. bare: no configuration
-   * was found for this program. Absent for what is there and cannot be read.
+   * gone: a handler names this configuration, and it is not there. relative: it names an image, or the configuration of a handler, by
+   * no absolute path. imageless: it names no image where one belongs. bare: no configuration was found for this program. Absent for what
+   * is there and cannot be read.
    */
-  readonly reason?: 'gone' | 'relative' | 'bare';
+  readonly reason?: 'gone' | 'relative' | 'imageless' | 'bare';
   /** Of a handler's configuration: the handler, and the file that names it. */
   readonly namedBy?: string;
   readonly namedIn?: string;

@@ -52,7 +52,7 @@ const configured: readonly [rule: string, tree: Tree, images: readonly string[],
   ],
   ['what is not there is named all the same', { [usr]: qemu('image = "/none.img"') }, [`/none.img < ${usr} (/usr)`]],
   ['a comment', { [usr]: qemu('# image = "/commented.img"') }, []],
-  ['an empty value, and one that is no text', { [usr]: `${qemu('image = ""')}[hypervisor.clh]\nimage = 5\n` }, []],
+  ['a value that is no text', { [usr]: '[hypervisor.clh]\nimage = 5\n' }, []],
   [
     'keys in capital letters, which the runtime in Go takes',
     { [usr]: '[Hypervisor.qemu]\nImage = "/x.img"\nImage_offset = 3\n' },
@@ -154,6 +154,25 @@ for (const value of relative) {
         reason: 'relative',
       },
     ]);
+  });
+}
+
+const imageless: readonly [rule: string, lines: readonly string[], isTold: boolean][] = [
+  ['an empty image', ['image = ""'], true],
+  ['both empty', ['image = ""', 'initrd = ""'], true],
+  ['an empty image beside an initrd', ['image = ""', 'initrd = "/y.img"'], false],
+  [
+    'IBM Secure Execution, which boots an encrypted kernel',
+    ['image = ""', 'kernel = "/opt/kata/share/kata-containers/kata-containers-se.img"'],
+    false,
+  ],
+];
+
+for (const [rule, lines, isTold] of imageless) {
+  test(`a configuration without an image: ${rule} is ${isTold ? 'told' : 'as it should be'}`, () => {
+    const { configurations } = locateInstallation(node({ [usr]: qemu(...lines) }));
+    const unread = { path: usr, message: `${usr}: image and initrd are empty`, reason: 'imageless' };
+    assert.equal(configurations[0]?.unread, isTold ? [unread] : []);
   });
 }
 

@@ -32,7 +32,7 @@ const rows: readonly Row[] = [
   [
     'and one with a zero byte',
     () => ({ root: node([runtimePackage], { ...usrTree(), [usrConfig]: naming('/srv/a\u0000b') }) }),
-    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, '= /srv/a\u0000b io'],
+    [`= kata-runtime 3.4.0-1 needs ${since32}, below /usr`, '= /srv/a\u0000b not-found'],
   ],
   [
     'a file that is no image',

@@ -36,6 +36,15 @@ function findingOf(unread: Unread, policy: Policy): Finding {
       remedy: { text: 'Write the absolute path of the image into the configuration.', commands: [] },
     });
   }
+  if (reason === 'imageless') {
+    return finding('KC203', policy, {
+      title: 'a configuration names no guest image',
+      facts: [{ label: 'configured', value: path, from: '' }],
+      consequence: `The runtime does not start a pod without a guest image: ${message}.`,
+      affects,
+      remedy: { text: 'Write the absolute path of the image into the configuration.', commands: [] },
+    });
+  }
   if (reason === 'bare') {
     return finding('KC202', policy, {
       title: 'no configuration was found for a Kata runtime',

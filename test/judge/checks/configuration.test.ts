@@ -45,6 +45,12 @@ const rows: readonly [rule: string, unread: Unread, code: string, said: RegExp][
     /"x\.img".*Write the absolute path/,
   ],
   [
+    'no image where one belongs',
+    { path: '/c.toml', message: '/c.toml: image and initrd are empty', reason: 'imageless' },
+    'KC203',
+    /names no guest image.*does not start a pod without.*image and initrd are empty.*Write the absolute path/,
+  ],
+  [
     'a handler that names one by no absolute path',
     {
       path: '/etc/x.toml',
