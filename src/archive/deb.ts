@@ -156,6 +156,11 @@ async function* memberStream(
     if (argv === undefined) throw new Unsupported(`${path}: ${member.name} is compressed in an unknown way`);
     // The stream goes on behind the member; the reader of the tar archive stops before.
     yield* host.stream(argv, { ...limit, input: { file, offset: member.offset } });
+  } catch (error) {
+    // The words of a program are others than those of its library.
+    const status = error instanceof Io ? /failed with status ([0-9]+)/.exec(error.message)?.[1] : undefined;
+    if (status === undefined || Number(status) >= 128) throw error;
+    throw new Corrupt(`${path}: its ${name} archive is broken, ends too early, or needs too much memory`);
   } finally {
     file.close();
   }

@@ -4,7 +4,7 @@
 
 import { check, type Report } from '../check.ts';
 import { environmentOverride, fallback, grace, type Loaded, loadConfig, type Override, policyOf } from '../config.ts';
-import { Usage } from '../errors.ts';
+import { Problem, Usage } from '../errors.ts';
 import { lastStop, resolveStop } from '../hooks/record.ts';
 import { type Host, notRegular } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
@@ -49,12 +49,20 @@ export async function run(context: Context): Promise<number> {
   const deadline = host.now() + patience(config, positionals) * 1000;
   host.endAt(deadline + grace, format === 'nagios' ? pluginStatus.unknown : exitStatus.failure);
   const paths = positionals.map((path) => absolute(host, path));
+  let transaction: Request['transaction'] = null;
+  try {
+    if (paths.length > 0)
+      transaction = await packageFiles(host, rooted, root, { paths, prefix: one(context, 'prefix') }, deadline);
+  } catch (error) {
+    // A package that was named and cannot be read is a doubt, as an image is; the failure is not ours.
+    if (!(error instanceof Problem) || error instanceof Usage) throw error;
+    if (format === 'nagios') return plugin(context, pluginLine('unknown', printable(error.message)));
+    host.write(2, `kata-check: ${printable(error.message)}\n`);
+    return exitStatus.undetermined;
+  }
   const request: Request = {
     root,
-    transaction:
-      paths.length === 0
-        ? null
-        : await packageFiles(host, rooted, root, { paths, prefix: one(context, 'prefix') }, deadline),
+    transaction,
     to,
     requires,
     images: (context.values.get('image') ?? []).map((path) => absolute(host, path)),

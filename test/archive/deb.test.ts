@@ -322,8 +322,8 @@ const refusedBuiltIn: readonly [rule: string, members: readonly Member[], kind: 
   [
     'bytes that are no gzip',
     [debianBinary, ['control.tar.gz', 'this is no gzip'], data],
-    Io,
-    /gzip failed with status 1/,
+    Corrupt,
+    /its control archive is broken, ends too early, or needs too much memory/,
   ],
 ];
 

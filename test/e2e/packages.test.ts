@@ -380,7 +380,7 @@ for (const form of forms) {
         [join(folder, 'none.deb'), /no such file/],
       ] as const) {
         const { status, stderr } = kataCheck(form, ['--root', sampleNode, file]);
-        assert.is(status, 1);
+        assert.is(status, 11);
         assert.match(stderr, said);
       }
     },
