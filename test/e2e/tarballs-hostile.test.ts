@@ -115,6 +115,12 @@ const packedLayer = gzipSync(layer);
 
 const refused: readonly [rule: string, path: () => string, said: RegExp][] = [
   [
+    '100,000 members',
+    () => written('many.tar', tarOf([...whole, ...many(100_000), { path: image, content: guest('4.1.0') }])),
+    // Of which the deadline of a second may come first.
+    /FILE: (?:more than 25000 members|not read before the deadline)/,
+  ],
+  [
     'a bomb of zstd',
     () => bomb('bomb.tar.zst', 'zstd -q -1'),
     /zstd stream from byte 0 of FILE: zstd did not end before/,
@@ -194,8 +200,8 @@ const judged: readonly [rule: string, bytes: () => Uint8Array, said: RegExp][] =
   ],
   ['names in bytes that are no UTF-8', () => latin1Names(), /"agentVersion": "4\.1\.0"/],
   [
-    '100,000 members',
-    () => tarOf([...whole, ...many(100_000), { path: image, content: guest('4.1.0') }]),
+    '20,000 members',
+    () => tarOf([...whole, ...many(20_000), { path: image, content: guest('4.1.0') }]),
     /"agentVersion": "4\.1\.0"/,
   ],
 ];
@@ -233,7 +239,7 @@ for (const form of forms) {
         const path = make();
         const { status, text, took } = check(form, path, true);
         assert.match(text.replaceAll(path, 'FILE'), said);
-        assert.is(status, 1);
+        assert.is(status, 11);
         assert.ok(took < 30_000, `${took} ms`);
       },
       { ...options, isLong: isBomb(rule) },

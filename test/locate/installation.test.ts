@@ -157,25 +157,6 @@ for (const value of relative) {
   });
 }
 
-const imageless: readonly [rule: string, lines: readonly string[], isTold: boolean][] = [
-  ['an empty image', ['image = ""'], true],
-  ['both empty', ['image = ""', 'initrd = ""'], true],
-  ['an empty image beside an initrd', ['image = ""', 'initrd = "/y.img"'], false],
-  [
-    'IBM Secure Execution, which boots an encrypted kernel',
-    ['image = ""', 'kernel = "/opt/kata/share/kata-containers/kata-containers-se.img"'],
-    false,
-  ],
-];
-
-for (const [rule, lines, isTold] of imageless) {
-  test(`a configuration without an image: ${rule} is ${isTold ? 'told' : 'as it should be'}`, () => {
-    const { configurations } = locateInstallation(node({ [usr]: qemu(...lines) }));
-    const unread = { path: usr, message: `${usr}: image and initrd are empty`, reason: 'imageless' };
-    assert.equal(configurations[0]?.unread, isTold ? [unread] : []);
-  });
-}
-
 const usrShim = '/usr/bin/containerd-shim-kata-v2';
 const bare: readonly [rule: string, tree: Tree, told: readonly string[]][] = [
   ['a runtime without any configuration', { [usrShim]: 'x' }, [usrShim]],
