@@ -66,7 +66,7 @@ for (const reader of readers) {
       if (reader === 'initrd') return;
       assert.is(native.report.digest, (await fuzz(reader, 20260823, count, 100, stored(reader))).report?.digest);
     },
-    { needs: [nativeProgram, ...programs[reader]], timeout: 600, isLong: reader !== 'cpio' && reader !== 'stream' },
+    { needs: [nativeProgram, ...programs[reader]], timeout: 600, isLong: true },
   );
 }
 
