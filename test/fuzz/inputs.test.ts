@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
@@ -59,7 +59,7 @@ const below =
     const given = words.map((word) => `"$(printf '%b' '${octal(word).replace(/\\/g, '\\0')}')"`).join(' ');
     return {
       args: ['hook', ...args.split(' ')],
-      prepare: `cp /bin/sh /run/${program} && export ${env} && echo 'HOOK' > /run/hook && set -- /run/${program} -c '/bin/sh /run/hook; exit $?' ${given}`,
+      prepare: `cp /bin/sh /run/${program} && export ${env} && echo 'PROGRAM' > /run/hook && set -- /run/${program} -c '/bin/sh /run/hook; exit $?' ${given}`,
     };
   };
 
@@ -193,15 +193,20 @@ const clock = /"time": ?"[-0-9.:TZ]+/g;
 /** Of this run of the program alone. */
 const process_ = /\/proc\/[0-9]+\//g;
 
+/** Without the processes and sockets of others, which look like sandboxes when another test makes some. */
+const alone = ['--mount', '--net', '--pid', '--fork', '--mount-proc'];
+
 function shown(
   form: Form,
   { args, input = new Uint8Array(), prepare = ':' }: ReturnType<Entrance['place']>,
 ): Seen & { readonly kibibytes: number } {
   const memory = join(folder, 'memory');
   const program = ['/usr/bin/time', '-q', '-o', memory, '-f', '%M', ...form.argv, ...args];
-  const inShell = prepare.replace('HOOK', `exec ${program.join(' ')}`);
+  const inShell = prepare.replace('PROGRAM', `exec ${program.join(' ')}`);
   const script = `mount -t tmpfs -o mode=755 tmpfs /run && ${inShell} && exec "$@"`;
-  const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script, 'sh', ...program], {
+  // It is there again when the program has run.
+  rmSync(memory, { force: true });
+  const { status, stdout, stderr } = spawnSync('unshare', [...alone, 'sh', '-c', script, 'sh', ...program], {
     encoding: 'utf8',
     cwd: '/',
     input,
