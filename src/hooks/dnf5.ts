@@ -12,7 +12,7 @@
 
 import type { Report } from '../check.ts';
 import { codesIn } from '../config.ts';
-import { Corrupt, Io, Problem, Usage } from '../errors.ts';
+import { attempt, Corrupt, Io, Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
 import { printable } from '../report/printable.ts';
@@ -181,12 +181,7 @@ class Archives {
   }
 
   #namesIn(folder: string): string[] {
-    try {
-      return this.#host.readDirectory(folder);
-    } catch (error) {
-      if (error instanceof Problem) return [];
-      throw error;
-    }
+    return attempt(() => this.#host.readDirectory(folder)) ?? [];
   }
 
   pathOf({ repo_id: id, location }: Fields): string | null {
@@ -204,12 +199,7 @@ class Archives {
   }
 
   #isFile(path: string): boolean {
-    try {
-      return this.#host.status(path) !== undefined;
-    } catch (error) {
-      if (error instanceof Problem) return false;
-      throw error;
-    }
+    return attempt(() => this.#host.status(path) !== undefined) ?? false;
   }
 }
 

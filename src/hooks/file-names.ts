@@ -5,7 +5,7 @@
 
 import { attempt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { utf8 } from '../read/bytes.ts';
+import { latin1, toUtf8, utf8 } from '../read/bytes.ts';
 import type { PackageChange } from '../state/transaction.ts';
 
 const escaped = /[\udc80-\udcff]/;
@@ -33,9 +33,7 @@ export function namesIn(bytes: Uint8Array): string[] {
 /** A character for each byte of the name. */
 export function bytesOf(name: string): string {
   return name.replace(/[^\x00-\x7f]/gu, (letter) =>
-    escaped.test(letter)
-      ? String.fromCharCode(letter.charCodeAt(0) - escapeBase)
-      : unescape(encodeURIComponent(letter)),
+    escaped.test(letter) ? String.fromCharCode(letter.charCodeAt(0) - escapeBase) : latin1(toUtf8(letter)),
   );
 }
 

@@ -3,7 +3,7 @@
  * what root alone can write is read. A file that is wrong is refused as a whole, and that is said.
  */
 
-import { Problem } from '../errors.ts';
+import { attempt, Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
 import { builtIn, type Known } from '../protocol/reach.ts';
@@ -36,15 +36,14 @@ export async function knownProtocol(host: Host, problems: string[]): Promise<Kno
 
 function namesIn(host: Host): string[] {
   if (host.status(additionsFolder) === undefined) return [];
-  try {
-    return host
-      .readDirectory(additionsFolder)
-      .filter((name) => name.endsWith('.json'))
-      .sort();
-  } catch (error) {
-    if (error instanceof Problem) return [];
-    throw error;
-  }
+  return (
+    attempt(() =>
+      host
+        .readDirectory(additionsFolder)
+        .filter((name) => name.endsWith('.json'))
+        .sort(),
+    ) ?? []
+  );
 }
 
 function isTrusted(host: Host, path: string): boolean {

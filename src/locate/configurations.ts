@@ -15,7 +15,7 @@
  */
 
 import type { TomlTable } from 'smol-toml';
-import { Problem } from '../errors.ts';
+import { attempt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus, resolvePath } from '../host/rooted.ts';
 import type { Settings } from '../protocol/settings.ts';
@@ -41,6 +41,7 @@ export function isConfiguration(path: string): boolean {
   return configurationPath.test(path);
 }
 
+/** kata-deploy writes up to three for a handler. */
 const dropInLimit = 1000;
 export type Language = 'go' | 'rust';
 
@@ -179,12 +180,7 @@ function exists(host: Host, path: string): boolean {
 
 /** A runtime goes on to the next where the links of one end nowhere. */
 function isFound(host: Host, path: string): boolean {
-  try {
-    return followedStatus(host, path) !== undefined;
-  } catch (error) {
-    if (error instanceof Problem) return false;
-    throw error;
-  }
+  return attempt(() => followedStatus(host, path) !== undefined) ?? false;
 }
 
 function defaults(
@@ -279,23 +275,13 @@ function staleHandler(host: Host, { path, namedBy }: Candidate, namedIn: string)
 
 /** Sorted; none of what is no directory. */
 function namesIn(host: Host, path: string): string[] {
-  try {
-    return followedStatus(host, path)?.kind === 'directory' ? host.readDirectory(path).sort() : [];
-  } catch (error) {
-    if (error instanceof Problem) return [];
-    throw error;
-  }
+  return attempt(() => (followedStatus(host, path)?.kind === 'directory' ? host.readDirectory(path).sort() : [])) ?? [];
 }
 
 /** Where the path's links end; itself when they do not. */
 export function endOfLinks(host: Host, path: string): string {
-  try {
-    return resolvePath(host, '', path);
-  } catch (error) {
-    // A loop, say: whoever reads it finds the same, and says so of this one.
-    if (error instanceof Problem) return path;
-    throw error;
-  }
+  // A loop, say: whoever reads it finds the same, and says so of this one.
+  return attempt(() => resolvePath(host, '', path)) ?? path;
 }
 
 /** The names under which a file can belong to a package: as named, and where its symlinks end. */
@@ -317,7 +303,7 @@ function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
   const folder = `${resolvedPath.slice(0, resolvedPath.lastIndexOf('/'))}/config.d`;
   const dropIns = namesIn(host, folder)
     .map((name) => `${folder}/${name}`)
-    .filter((file) => statusKind(host, file) !== 'directory');
+    .filter((file) => attempt(() => followedStatus(host, file)?.kind) !== 'directory');
   if (dropIns.length > dropInLimit) {
     unread.push({ path: folder, message: `${folder}: more than ${dropInLimit} drop-ins` });
   }
@@ -333,13 +319,4 @@ function contentsOf(host: Host, path: string, resolvedPath: string): Contents {
   if (isEmpty) unread.push({ path, message: `${path}: image and initrd are empty`, reason: 'imageless' });
   const images = found.images.map((image) => ({ ...image, namedIn: dropInNaming(parts, image.path) }));
   return { dropIns, ...found, images, unread, settings };
-}
-
-function statusKind(host: Host, path: string): string | undefined {
-  try {
-    return followedStatus(host, path)?.kind;
-  } catch (error) {
-    if (error instanceof Problem) return undefined;
-    throw error;
-  }
 }

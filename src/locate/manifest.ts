@@ -6,7 +6,7 @@
  * noreplace and bit 6 for %ghost.
  */
 
-import { NotFound, Problem } from '../errors.ts';
+import { attempt, NotFound } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { utf8 } from '../read/bytes.ts';
 import { rpmDatabaseOf } from './packages.ts';
@@ -122,10 +122,5 @@ export async function installedDigests(
 }
 
 function textOf(host: Host, path: string): string {
-  try {
-    return host.readText(path, manifestLimit);
-  } catch (error) {
-    if (error instanceof Problem) return '';
-    throw error;
-  }
+  return attempt(() => host.readText(path, manifestLimit)) ?? '';
 }

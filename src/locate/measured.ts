@@ -3,7 +3,7 @@
  * which none of them asks for one, by the file beside it.
  */
 
-import { Problem } from '../errors.ts';
+import { attempt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
 import { readMeasurement } from '../read/image.ts';
@@ -56,10 +56,5 @@ export function measuredImages(host: Host, installation: Installation, deadline:
 }
 
 function kindAt(host: Host, path: string): string | undefined {
-  try {
-    return followedStatus(host, path)?.kind;
-  } catch (error) {
-    if (error instanceof Problem) return undefined;
-    throw error;
-  }
+  return attempt(() => followedStatus(host, path)?.kind);
 }

@@ -3,7 +3,7 @@
  * `files` (a list of paths without the first slash). Source: libalpm, be_local.c; a package states what it provides as NAME=VERSION.
  */
 
-import { Problem } from '../errors.ts';
+import { attempt, Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import type { InstalledPackage } from './provides.ts';
 import { declaredByProvides } from './provides.ts';
@@ -70,12 +70,7 @@ export function entriesOf(host: Host, database: string): Entry[] {
 }
 
 function textOf(host: Host, path: string): string {
-  try {
-    return host.readText(path, fileLimit);
-  } catch (error) {
-    if (error instanceof Problem) return '';
-    throw error;
-  }
+  return attempt(() => host.readText(path, fileLimit)) ?? '';
 }
 
 function providesOf(description: string): string[] {

@@ -3,7 +3,7 @@
  * sure, asked for by running it; and what it says of the agent protocol.
  */
 
-import { Problem } from '../errors.ts';
+import { attempt, Problem } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { followedStatus, resolvePath } from '../host/rooted.ts';
 import { type Description, DescriptorSearch } from '../protocol/descriptors.ts';
@@ -56,12 +56,7 @@ function readProgram<T>(host: Host, path: string, deadline: number, read: (sourc
 }
 
 function orNull<T>(read: () => T | null): T | null {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof Problem) return null;
-    throw error;
-  }
+  return attempt(read) ?? null;
 }
 
 /** Null when it cannot be told for sure. Nothing is run. */
@@ -107,10 +102,5 @@ const fileLimit = 4096;
  * them may be run. Null when it is not there or says nothing. `host` is rooted.
  */
 export function versionInFile(host: Host, path: string): string | null {
-  try {
-    return /^\s*(\S+)\s*$/.exec(host.readText(path, fileLimit))?.[1] ?? null;
-  } catch (error) {
-    if (error instanceof Problem) return null;
-    throw error;
-  }
+  return attempt(() => /^\s*(\S+)\s*$/.exec(host.readText(path, fileLimit))?.[1] ?? null) ?? null;
 }

@@ -9,7 +9,7 @@
  * somebody else's, so there the answer is: none.
  */
 
-import { NotFound, Problem } from '../errors.ts';
+import { attempt, NotFound, Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 
 /** Arguments of a process and the table of sockets on a busy node, in bytes. */
@@ -61,12 +61,7 @@ function isOfRoot(host: Host, pid: string): boolean {
 
 /** Whether what stands at a path belongs to root. */
 function isRoots(host: Host, path: string): boolean {
-  try {
-    return host.status(path)?.owner === 0;
-  } catch (error) {
-    if (error instanceof Problem) return false;
-    throw error;
-  }
+  return attempt(() => host.status(path)?.owner === 0) ?? false;
 }
 
 /** In a chroot, or in a container, which sees neither the node's processes nor its own pods. */
@@ -94,12 +89,7 @@ function namesIn(host: Host, path: string): string[] {
 
 /** Empty when it cannot be read: the process has ended, or is somebody else's. */
 function textOf(host: Host, path: string, limit: number): string {
-  try {
-    return host.readText(path, limit);
-  } catch (error) {
-    if (error instanceof Problem) return '';
-    throw error;
-  }
+  return attempt(() => host.readText(path, limit)) ?? '';
 }
 
 function baseName(path: string): string {
@@ -143,12 +133,7 @@ function identifierBehind(argv: readonly string[], option: RegExp): string | und
 }
 
 function executableOf(host: Host, pid: string): string | undefined {
-  try {
-    return baseName(host.readLink(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
-  } catch (error) {
-    if (error instanceof Problem) return undefined;
-    throw error;
-  }
+  return attempt(() => baseName(host.readLink(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '')));
 }
 
 /** containerd's identifiers: letters, digits, and `_.-` between them. */
@@ -201,19 +186,9 @@ function socketsOf(host: Host, processes: readonly string[]): Set<string> {
 }
 
 function openFilesOf(host: Host, pid: string): string[] {
-  try {
-    return host.readDirectory(`/proc/${pid}/fd`);
-  } catch (error) {
-    if (error instanceof Problem) return [];
-    throw error;
-  }
+  return attempt(() => host.readDirectory(`/proc/${pid}/fd`)) ?? [];
 }
 
 function linkOf(host: Host, path: string): string {
-  try {
-    return host.readLink(path);
-  } catch (error) {
-    if (error instanceof Problem) return '';
-    throw error;
-  }
+  return attempt(() => host.readLink(path)) ?? '';
 }

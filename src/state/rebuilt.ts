@@ -15,7 +15,7 @@
  * as it is, as one of the admin's own in /srv does.
  */
 
-import { Problem } from '../errors.ts';
+import { attempt, Problem } from '../errors.ts';
 import type { Builder } from '../locate/builders.ts';
 import type { Before } from './before.ts';
 import type { Incoming } from './incoming.ts';
@@ -132,12 +132,7 @@ async function scriptsAt(before: Before, incoming: readonly Incoming[], wanted: 
 }
 
 function installedScript({ rooted }: Before, path: string): string {
-  try {
-    return rooted.readText(path, scriptLimit);
-  } catch (error) {
-    if (error instanceof Problem) return '';
-    throw error;
-  }
+  return attempt(() => rooted.readText(path, scriptLimit)) ?? '';
 }
 
 function withoutComments(script: string): string {
