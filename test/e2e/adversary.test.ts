@@ -13,23 +13,19 @@ import { guestTree, makeExt, run, temporaryFolder, writeTree } from '../images.t
 import { suite } from '../suite.ts';
 import {
   aptInput,
+  dpkgNode,
   type Form,
   forms,
   inOwnRun,
   kataCheck,
   type Outcome,
+  runtimeStep as runtime,
   type Step,
   sampleNode,
   samplePackages,
 } from './program.ts';
 
 const top = resolve(import.meta.dirname, '../..');
-const runtime: Step = {
-  name: 'kata-runtime',
-  old: '1.0.0-1',
-  next: '1.1.0-1',
-  what: join(samplePackages, 'kata-runtime_1.1.0-1_all.deb'),
-};
 
 interface Setting {
   readonly env?: Readonly<Record<string, string>>;
@@ -437,11 +433,7 @@ for (const form of forms) {
     test(
       `A2: a user who may start dpkg as root cannot make the token that lets it go on: as a ${layout}`,
       () => {
-        const root = temporaryFolder();
-        run('cp', '-a', `${sampleNode}/.`, root);
-        for (const folder of ['info', 'updates', 'triggers'])
-          mkdirSync(join(root, 'var/lib/dpkg', folder), { recursive: true });
-        writeFileSync(join(root, 'var/lib/dpkg/available'), '');
+        const root = dpkgNode();
         const hook = form.argv.join(' ');
         const dpkg = `dpkg --root=${root} --force-not-root --force-script-chrootless --pre-invoke="${hook} hook dpkg" -i ${runtime.what}`;
         // A process number of few digits, as the name of a process has fifteen letters at the most.
@@ -489,11 +481,7 @@ for (const form of forms) {
     test(
       `${rule}: dpkg is stopped`,
       () => {
-        const root = temporaryFolder();
-        run('cp', '-a', `${sampleNode}/.`, root);
-        for (const folder of ['info', 'updates', 'triggers'])
-          mkdirSync(join(root, 'var/lib/dpkg', folder), { recursive: true });
-        writeFileSync(join(root, 'var/lib/dpkg/available'), '');
+        const root = dpkgNode();
         const hook = form.argv.map((word) => `'${word}'`).join(' ');
         const options = `--root=${root} --force-not-root --force-script-chrootless --pre-invoke="${hook} hook dpkg"`;
         const [program = '', ...argv] = inOwnRun([

@@ -15,25 +15,14 @@ import {
   aptInput,
   type Form,
   forms,
+  imageStep as image,
   inOwnRun,
   kataCheck,
   type Outcome,
+  runtimeStep as runtime,
   type Step,
   sampleNode,
-  samplePackages,
 } from './program.ts';
-
-const runtime: Step = {
-  name: 'kata-runtime',
-  old: '1.0.0-1',
-  next: '1.1.0-1',
-  what: join(samplePackages, 'kata-runtime_1.1.0-1_all.deb'),
-};
-const image: Step = {
-  ...runtime,
-  name: 'kata-containers-image',
-  what: join(samplePackages, 'kata-containers-image_1.1.0-1_all.deb'),
-};
 
 /** `prepare`: shell before the hook, in a mount namespace with an empty /run of its own. */
 function hookApt(form: Form, steps: readonly Step[], root = sampleNode, prepare = ':', patience = 60): Outcome {

@@ -1,7 +1,7 @@
 /** The hooks of dpkg under the real dpkg of this machine, which works on a sample node below another root. */
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
@@ -11,9 +11,12 @@ import {
   aptInput,
   type Form,
   forms,
+  imageStep,
   inOwnRun,
   kataCheck,
+  dpkgNode as node,
   type Outcome,
+  runtimeStep,
   sampleNode,
   samplePackages,
 } from './program.ts';
@@ -23,17 +26,7 @@ const line = readFileSync(join(import.meta.dirname, '../../hooks/dpkg/kata-check
   /^pre-invoke=(.*)$/m,
 )?.[1];
 assert.ok(line !== undefined);
-const runtime = join(samplePackages, 'kata-runtime_1.1.0-1_all.deb');
-const image = join(samplePackages, 'kata-containers-image_1.1.0-1_all.deb');
-
-function node(): string {
-  const root = join(temporaryFolder(), 'node');
-  cpSync(sampleNode, root, { recursive: true });
-  for (const folder of ['info', 'updates', 'triggers'])
-    mkdirSync(join(root, 'var/lib/dpkg', folder), { recursive: true });
-  writeFileSync(join(root, 'var/lib/dpkg/available'), '');
-  return root;
-}
+const [runtime, image] = [runtimeStep.what, imageStep.what];
 
 /** With the line of dpkg.cfg.d, and this form in the place of the installed program; or without that line. */
 function dpkg(

@@ -8,16 +8,10 @@ import * as assert from 'uvu/assert';
 import { endlessDeb } from '../debs.ts';
 import { guestTree, run, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
-import { aptInput, type Form, forms, inOwnRun, type Step, sampleNode, samplePackages } from './program.ts';
+import { aptInput, type Form, forms, inOwnRun, runtimeStep as runtime, sampleNode } from './program.ts';
 
 const test = suite('a hook that is never in the way');
 const folder = temporaryFolder();
-const runtime: Step = {
-  name: 'kata-runtime',
-  old: '1.0.0-1',
-  next: '1.1.0-1',
-  what: join(samplePackages, 'kata-runtime_1.1.0-1_all.deb'),
-};
 const input = join(folder, 'input');
 writeFileSync(input, aptInput([runtime]));
 const large = join(folder, 'large');

@@ -1,8 +1,9 @@
 /** The program in both its forms, as a user runs it. */
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { temporaryFolder } from '../images.ts';
 
 const dist = join(import.meta.dirname, '../../dist');
 const native = join(dist, 'kata-check');
@@ -94,6 +95,27 @@ export interface Step {
   readonly next: string | null;
   /** A path, `**CONFIGURE**` or `**REMOVE**`. */
   readonly what: string;
+}
+
+const upgradeOf = (name: string): Step => ({
+  name,
+  old: '1.0.0-1',
+  next: '1.1.0-1',
+  what: join(samplePackages, `${name}_1.1.0-1_all.deb`),
+});
+
+/** The upgrades of the sample node's two packages: each alone does not fit the other one. */
+export const runtimeStep = upgradeOf('kata-runtime');
+export const imageStep = upgradeOf('kata-containers-image');
+
+/** A copy of the sample node in which the real dpkg can work. */
+export function dpkgNode(): string {
+  const root = join(temporaryFolder(), 'node');
+  cpSync(sampleNode, root, { recursive: true });
+  for (const folder of ['info', 'updates', 'triggers'])
+    mkdirSync(join(root, 'var/lib/dpkg', folder), { recursive: true });
+  writeFileSync(join(root, 'var/lib/dpkg/available'), '');
+  return root;
 }
 
 /** What apt writes for these steps, in protocol version 3, for the sample node or another root. */
