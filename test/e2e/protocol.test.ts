@@ -139,8 +139,7 @@ for (const form of forms) {
     );
   }
 
-  // Node.js takes its time to start.
-  for (const isWhole of form.name === 'native' ? [true] : [false, true]) {
+  for (const isWhole of [false, true]) {
     test(
       `${form.name}: pairs on stock nodes${isWhole ? '' : ', one of each eighth line'}`,
       () => {
@@ -154,7 +153,7 @@ for (const form of forms) {
           }
         }
       },
-      { ...form, timeout: 600, isLong: isWhole && form.name !== 'native' },
+      { ...form, timeout: 600, isLong: isWhole },
     );
   }
 

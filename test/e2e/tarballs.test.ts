@@ -110,7 +110,7 @@ for (const form of forms) {
             fits,
           );
         },
-        all,
+        { ...all, isLong: (prefix === '/opt/kata') === (version !== null) },
       );
     }
   }

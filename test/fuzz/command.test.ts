@@ -11,7 +11,7 @@ const test = suite('kata-check image on damaged images');
 const folder = temporaryFolder();
 
 /** Each is one run of the command, on so many images. */
-const imagesAtOnce = 30;
+const imagesAtOnce = 15;
 
 const files = new Map<string, readonly string[]>();
 

@@ -16,14 +16,14 @@ const host = createNodeHost();
 
 /** A few seconds each; the compressed forms start programs for each image. */
 const counts = {
-  ext4: 150,
-  xfs: 100,
-  erofs: 100,
-  cpio: 200,
-  stream: 150,
-  disk: 150,
-  initrd: 15,
-  program: 500,
+  ext4: 60,
+  xfs: 60,
+  erofs: 60,
+  cpio: 100,
+  stream: 80,
+  disk: 60,
+  initrd: 8,
+  program: 250,
 } as const;
 
 for (const reader of readers) {

@@ -89,7 +89,7 @@ for (const [mode, args] of [
       assert.match(played.output, /fatal: \[broken\].*"rc": 2/);
       assert.not.match(played.output, /changed=[1-9]/);
     },
-    { needs },
+    { needs, isLong: args.length > 0 },
   );
 }
 

@@ -32,34 +32,38 @@ function npm(cwd: string, ...words: readonly string[]): string {
   return stdout.trim();
 }
 
-test('npm pack of a clean checkout holds the program and its notices, and nothing else', () => {
-  const folder = cleanCheckout();
-  const packed = (): readonly [string, string] => {
-    const name = npm(folder, 'pack', '--silent');
-    return [join(folder, name), run('sha256sum', join(folder, name))];
-  };
-  const [tarball, sum] = packed();
-  assert.is(tarball, join(folder, `kata-check-${version}.tgz`));
-  const members = run('tar', '-tf', tarball).trim().split('\n').sort();
-  assert.equal(members, [
-    'package/LICENSE',
-    'package/README.md',
-    'package/dist/kata-check.mjs',
-    'package/dist/kata-check.mjs.licenses.txt',
-    'package/package.json',
-  ]);
-  assert.is(packed()[1], sum, 'packed twice, the same bytes');
+test(
+  'npm pack of a clean checkout holds the program and its notices, and nothing else',
+  () => {
+    const folder = cleanCheckout();
+    const packed = (): readonly [string, string] => {
+      const name = npm(folder, 'pack', '--silent');
+      return [join(folder, name), run('sha256sum', join(folder, name))];
+    };
+    const [tarball, sum] = packed();
+    assert.is(tarball, join(folder, `kata-check-${version}.tgz`));
+    const members = run('tar', '-tf', tarball).trim().split('\n').sort();
+    assert.equal(members, [
+      'package/LICENSE',
+      'package/README.md',
+      'package/dist/kata-check.mjs',
+      'package/dist/kata-check.mjs.licenses.txt',
+      'package/package.json',
+    ]);
+    assert.is(packed()[1], sum, 'packed twice, the same bytes');
 
-  const user = temporaryFolder();
-  npm(user, 'install', '--no-audit', '--no-fund', tarball);
-  assert.is(npm(user, 'exec', '--', 'kata-check', '--version'), `kata-check ${version}`);
-  assert.equal(run('ls', join(user, 'node_modules')).trim(), 'kata-check');
+    const user = temporaryFolder();
+    npm(user, 'install', '--no-audit', '--no-fund', tarball);
+    assert.is(npm(user, 'exec', '--', 'kata-check', '--version'), `kata-check ${version}`);
+    assert.equal(run('ls', join(user, 'node_modules')).trim(), 'kata-check');
 
-  for (const [name, ...words] of [
-    ['publint', 'run', tarball, '--strict'],
-    ['attw', tarball],
-  ] as const) {
-    const { status, stdout, stderr } = spawnSync(join(top, 'node_modules/.bin', name), words, { encoding: 'utf8' });
-    assert.is(status, 0, `${name}: ${stdout}${stderr}`);
-  }
-});
+    for (const [name, ...words] of [
+      ['publint', 'run', tarball, '--strict'],
+      ['attw', tarball],
+    ] as const) {
+      const { status, stdout, stderr } = spawnSync(join(top, 'node_modules/.bin', name), words, { encoding: 'utf8' });
+      assert.is(status, 0, `${name}: ${stdout}${stderr}`);
+    }
+  },
+  { isLong: true },
+);

@@ -35,15 +35,17 @@ function oddTree(name: string): string {
   return tree;
 }
 
+/** The first ones are what guest images have; the usual run leaves the others to the long one. */
+const usual = 5;
 const forms: readonly [name: string, options: readonly string[]][] = [
   ['what image_builder.sh makes', ['-b', '4096']],
   ['blocks of 1 KiB', ['-b', '1024']],
-  ['blocks of 2 KiB, 64bit, no checksums', ['-b', '2048', '-O', '64bit,^metadata_csum']],
-  ['blocks of 64 KiB', ['-b', '65536']],
+  ['inline data and large directories', ['-O', 'inline_data,large_dir']],
   ['ext2: block maps', ['-t', 'ext2', '-b', '1024', '-O', '^extents,^64bit,^metadata_csum,^huge_file,^flex_bg']],
   ['ext3: block maps and a journal', ['-t', 'ext3', '-b', '4096', '-O', '^extents,^64bit,^metadata_csum']],
+  ['blocks of 2 KiB, 64bit, no checksums', ['-b', '2048', '-O', '64bit,^metadata_csum']],
+  ['blocks of 64 KiB', ['-b', '65536']],
   ['inodes of 128 bytes', ['-I', '128', '-O', '^extra_isize']],
-  ['inline data and large directories', ['-O', 'inline_data,large_dir']],
   ['meta_bg', ['-b', '1024', '-O', 'meta_bg,^resize_inode', '-g', '1024']],
   ['bigalloc', ['-b', '1024', '-O', 'bigalloc', '-C', '16384']],
   ['metadata_csum_seed, casefold', ['-O', 'metadata_csum_seed,casefold']],
@@ -78,7 +80,7 @@ for (const [index, [name, options]] of forms.entries()) {
       assert.is(resolve(filesystem, '/usr/none'), undefined);
       assert.is(resolve(filesystem, '/large/below-a-file'), undefined);
     },
-    { needs },
+    { needs, isLong: index >= usual },
   );
 }
 
