@@ -12,7 +12,6 @@ import {
   type Options,
   type Parsed,
 } from './commands/command.ts';
-import { suggestion } from './commands/suggestion.ts';
 import { commands, main } from './commands/table.ts';
 import { Problem, Usage } from './errors.ts';
 import type { Host } from './host/host.ts';
@@ -20,7 +19,7 @@ import { programVersion } from './report/circumstances.ts';
 import { printable } from './report/printable.ts';
 
 /** Throws Usage for everything that is not exactly as declared. */
-export function strictArguments(rawArguments: readonly string[], options: Options): Parsed {
+async function strictArguments(rawArguments: readonly string[], options: Options): Promise<Parsed> {
   const values = new Map<string, string[]>();
   const flags = new Set<string>();
   const positionals: string[] = [];
@@ -35,7 +34,10 @@ export function strictArguments(rawArguments: readonly string[], options: Option
       continue;
     }
     const { written, name, option, attached } = optionIn(argument, options);
-    if (option === undefined) throw new Usage(`unknown option ${written}${suggestion(written, optionNames(options))}`);
+    if (option === undefined) {
+      const { suggestion } = await import('./commands/suggestion.ts');
+      throw new Usage(`unknown option ${written}${suggestion(written, optionNames(options))}`);
+    }
     if (option.type === 'boolean') {
       if (attached !== undefined) throw new Usage(`${written} takes no value`);
       flags.add(name);
@@ -107,7 +109,7 @@ export async function cli(host: Host, extras: Extras = {}): Promise<never> {
 async function statusOf(host: Host, extras: Extras): Promise<number> {
   const { command, rest } = dispatched(host.arguments);
   try {
-    const parsed = strictArguments(rest, command.options);
+    const parsed = await strictArguments(rest, command.options);
     return await answered(command, { host, extras, commands: [main, ...commands], ...parsed });
   } catch (error) {
     return isPlugin(rest) ? failedPlugin(host, error) : failed(host, command, error);

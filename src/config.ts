@@ -4,145 +4,29 @@
  */
 
 import { parse } from 'ini';
-import { NotFound, Problem, Usage } from './errors.ts';
+import { type Config, defaults, type Loaded, type Override, origin, readConfig, type Written } from './defaults.ts';
 import type { Host } from './host/host.ts';
-import { resolvePath } from './host/rooted.ts';
-import { codes, type Severity, severities } from './judge/findings.ts';
-import type { Policy } from './judge/policy.ts';
+import { codes, severities } from './judge/findings.ts';
 import { parseRule } from './state/rule.ts';
-import type { Origin, Settings } from './state/settings.ts';
+import type { Origin } from './state/settings.ts';
 import { parseRange } from './version.ts';
 
-export interface Config extends Settings {
-  readonly mode: Origin<Policy['mode']>;
-  readonly allow: readonly Origin<string>[];
-  readonly strict: Origin<boolean>;
-  /** Seconds for the whole run. */
-  readonly deadline: Origin<number>;
-  readonly severity: ReadonlyMap<string, Origin<Severity>>;
-}
-
-/** Where a value is from that nobody has configured. */
-export const fallback = 'default';
-const origin = <T>(value: T, from: string): Origin<T> => ({ value, from });
-
-/** Seconds for the whole run, where the configuration does not say. */
-const defaultDeadline = 20;
-/** Before the configuration is read, in milliseconds. */
-export const firstDeadline = defaultDeadline * 1000;
-/** Between the deadline of every single step and the end of the whole program, in milliseconds: time to say what happened. */
-export const grace = 2000;
-
-const defaults: Config = {
-  mode: origin('block', fallback),
-  allow: [],
-  strict: origin(false, fallback),
-  rule: origin({ kind: 'minor' }, fallback),
-  deadline: origin(defaultDeadline, fallback),
-  severity: new Map(),
-  requires: [],
-  runtimePackages: ['kata-runtime', 'kata-containers', 'kata-containers-cc', 'katacontainers'].map((name) =>
-    origin(name, fallback),
-  ),
-  imagePackages: ['kata-containers-image', 'kata-containers-initrd', 'katacontainers-image-initrd'].map((name) =>
-    origin(name, fallback),
-  ),
-  images: [],
-  rebuiltImages: [],
-};
-
-export const configPath = '/etc/kata-check.conf';
-const configLimit = 1024 * 1024;
 const modes = ['block', 'warn', 'off'] as const;
-
-/** What goes over the files: environment, the package manager's command line, options. In this order, later ones win. */
-export interface Override {
-  readonly from: string;
-  readonly mode?: string | undefined;
-  readonly allow?: readonly string[];
-  readonly strict?: boolean;
-}
-
-/** `KC101, KC301`. */
-export function codesIn(text: string): string[] {
-  return text
-    .split(',')
-    .map((code) => code.trim())
-    .filter((code) => code !== '');
-}
-
-export function environmentOverride(host: Host): Override {
-  return {
-    from: 'the environment',
-    mode: host.environment('KATA_CHECK_MODE') || undefined,
-    allow: codesIn(host.environment('KATA_CHECK_ALLOW') ?? ''),
-  };
-}
-
-export interface Loaded {
-  readonly config: Config;
-  /** What was not understood: each with its place. By hand this is wrong use, in a hook a warning. */
-  readonly mistakes: readonly string[];
-  /** Files that were not believed. */
-  readonly warnings: readonly string[];
-}
 
 /** `path`: the file given by the user, which then must be there; undefined for the usual ones. Throws Usage. */
 export function loadConfig(host: Host, path: string | undefined, overrides: readonly Override[]): Loaded {
+  return understood(readConfig(host, path, overrides));
+}
+
+export function understood(written: Written): Loaded {
   const mistakes: string[] = [];
-  const warnings: string[] = [];
   let config = defaults;
-  for (const file of path === undefined ? usualFiles(host, mistakes) : [path]) {
-    const text = readTrusted(host, file, warnings, mistakes);
-    if (text !== undefined) config = merge(config, file, text, mistakes);
-    else if (path !== undefined && warnings.length === 0 && mistakes.length === 0)
-      throw new Usage(`${path}: no such configuration file`);
+  for (const file of written.files) {
+    if (typeof file === 'string') mistakes.push(file);
+    else config = merge(config, file.path, file.text, mistakes);
   }
-  for (const override of overrides) config = applyOverride(config, override, mistakes);
-  return { config, mistakes, warnings };
-}
-
-export function policyOf(config: Config): Policy {
-  return {
-    mode: config.mode.value,
-    allow: new Set(config.allow.map(({ value }) => value)),
-    severity: new Map([...config.severity].map(([code, { value }]) => [code, value])),
-    strict: config.strict.value,
-  };
-}
-
-function usualFiles(host: Host, mistakes: string[]): string[] {
-  const folder = `${configPath}.d`;
-  let names: string[] = [];
-  try {
-    names = host.readDirectory(folder);
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    if (!(error instanceof NotFound)) mistakes.push(`the settings in ${folder} are ignored: ${error.message}`);
-  }
-  const dropIns = names.filter((name) => name.endsWith('.conf')).sort();
-  return [configPath, ...dropIns.map((name) => `${folder}/${name}`)];
-}
-
-/** Undefined when there is no such file, or when root must not believe it because somebody else could have written it. */
-function readTrusted(host: Host, path: string, warnings: string[], mistakes: string[]): string | undefined {
-  try {
-    const status = host.status(resolvePath(host, '', path));
-    if (status === undefined) return undefined;
-    if (host.userId === 0 && (status.owner !== 0 || (status.mode & 0o022) !== 0)) {
-      warnings.push(
-        `${path} and the settings in it are ignored, because the file does not belong to root alone: root must own it, and nobody else may write to it`,
-      );
-      return undefined;
-    }
-    return host.readText(path, configLimit);
-  } catch (error) {
-    if (error instanceof NotFound) return undefined;
-    if (!(error instanceof Problem)) throw error;
-    // In a hook the defaults hold then, as for a file that is not believed: a mistake must not switch the check off.
-    mistakes.push(`the configuration cannot be read: ${error.message}`);
-    return undefined;
-  }
+  for (const override of written.overrides) config = applyOverride(config, override, mistakes);
+  return { config, mistakes, warnings: written.warnings };
 }
 
 type Value = string | readonly string[] | boolean | null | { readonly [key: string]: Value };

@@ -9,10 +9,11 @@ import {
   firstDeadline,
   grace,
   type Loaded,
-  loadConfig,
   type Override,
   policyOf,
-} from './config.ts';
+  readConfig,
+  unconfigured,
+} from './defaults.ts';
 import { LimitExceeded, Usage } from './errors.ts';
 import { afterwards, everything, toldBy } from './hooks/afterwards.ts';
 import { type Ancestor, ancestorsOf, callerOf, commandLineOf } from './hooks/ancestors.ts';
@@ -22,7 +23,6 @@ import type { Host } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
 import type { Finding } from './judge/findings.ts';
 import type { Judgement } from './judge/judge.ts';
-import { managerOf } from './judge/managers.ts';
 import type { Policy } from './judge/policy.ts';
 import { changesBoth, hasRuntime, isChanged, nothing, type State } from './state/node.ts';
 import type { Request } from './state/request.ts';
@@ -34,7 +34,7 @@ const longestCommit = 24 * 60 * 60 * 1000;
 /** What the command line decides. */
 export interface Voice {
   readonly color: boolean;
-  tell(loaded: Loaded, warnings: readonly string[]): void;
+  tell(loaded: Loaded, warnings: readonly string[]): Promise<void>;
   /** It is switched off, and by whom. */
   tellOff(from: string): void;
   /** The exit status for a report, and for a run that did not end by itself. */
@@ -197,7 +197,8 @@ async function judged(
     mode: transaction.mode ?? undefined,
     allow: transaction.allow,
   };
-  const loaded = loadConfig(rooted, undefined, [environmentOverride(host), given]);
+  const written = readConfig(rooted, undefined, [environmentOverride(host), given]);
+  const loaded = unconfigured(written) ?? (await import('./config.ts')).understood(written);
   const { mode } = loaded.config;
   if (mode.value === 'off') {
     voice.tellOff(mode.from);
@@ -211,7 +212,10 @@ async function judged(
   const request: Request = {
     root,
     transaction: isOnDisk(transaction) ? null : transaction,
-    commandLine: () => commandLineOf(host, managerOf(manager)?.programs ?? []),
+    commandLine: async () => {
+      const { managerOf } = await import('./judge/managers.ts');
+      return commandLineOf(host, managerOf(manager)?.programs ?? []);
+    },
     to: null,
     requires: undefined,
     images: [],
@@ -221,7 +225,7 @@ async function judged(
   host.endAt(request.deadline + grace, voice.statusOf('failure'));
   const found = await check(host, rooted, request, policyOf(config));
   if (found.state === nothing) {
-    if (found.warnings.length > 0) voice.tell(loaded, found.warnings);
+    if (found.warnings.length > 0) await voice.tell(loaded, found.warnings);
     return isDone ? null : found;
   }
   // Where the runtime was taken away nothing can fail to start with what is left.
@@ -241,7 +245,7 @@ async function judged(
   if (report === null || (transaction.isPlanned === true && report.verdict !== 'block')) return report;
   // Somebody who installs something else need not hear of a mistake in this configuration each time.
   if (concernsKata(report) || report.warnings.length > 0)
-    voice.tell({ ...loaded, config }, [...loaded.mistakes, ...(transaction.mistakes ?? []), ...report.warnings]);
+    await voice.tell({ ...loaded, config }, [...loaded.mistakes, ...(transaction.mistakes ?? []), ...report.warnings]);
   const { unchanged } = hook;
   const options = { color: voice.color, manager, ...(unchanged === undefined ? {} : { unchanged }) };
   host.write(2, reportText(report, options, true));

@@ -1,15 +1,8 @@
 import { chmodSync, chownSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import {
-  type Config,
-  codesIn,
-  describeConfig,
-  type Loaded,
-  loadConfig,
-  type Override,
-  policyOf,
-} from '../src/config.ts';
+import { describeConfig, loadConfig } from '../src/config.ts';
+import { type Config, codesIn, type Loaded, type Override, policyOf } from '../src/defaults.ts';
 import { Usage } from '../src/errors.ts';
 import type { Host } from '../src/host/host.ts';
 import { createNodeHost } from '../src/host/node.ts';

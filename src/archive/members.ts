@@ -3,7 +3,7 @@
  */
 
 import { Corrupt, LimitExceeded } from '../errors.ts';
-import type { Declared } from '../locate/provides.ts';
+import type { Declared } from '../locate/declared.ts';
 import { fromLatin1, utf8 } from '../read/bytes.ts';
 
 export interface PackageFields extends Declared {

@@ -3,7 +3,8 @@
  */
 
 import { check, type Report } from '../check.ts';
-import { environmentOverride, fallback, grace, type Loaded, loadConfig, type Override, policyOf } from '../config.ts';
+import { loadConfig } from '../config.ts';
+import { environmentOverride, fallback, grace, type Loaded, type Override, policyOf } from '../defaults.ts';
 import { Problem, Usage } from '../errors.ts';
 import { lastStop, resolveStop } from '../hooks/record.ts';
 import { type Host, notRegular } from '../host/host.ts';

@@ -12,6 +12,9 @@ export const exitStatus = { goAhead: 0, failure: 1, usage: 2, blocked: 10, undet
 export const formats = ['text', 'json', 'jsonl', 'openmetrics', 'nagios'] as const;
 export type Format = (typeof formats)[number];
 
+/** That can complete our arguments. */
+export const shells = ['bash', 'zsh', 'fish'] as const;
+
 export type Option = (BooleanArgDef | StringArgDef) & {
   readonly isRepeatable?: boolean;
   readonly values?: readonly string[];

@@ -5,8 +5,8 @@
 import { Usage } from '../errors.ts';
 import { hookNames } from '../hooks/names.ts';
 import { codes } from '../judge/findings.ts';
-import { type CompletedCommand, completionScript, shells } from '../report/completion.ts';
-import { type Command, type Context, exitStatus, type Option } from './command.ts';
+import { type CompletedCommand, completionScript } from '../report/completion.ts';
+import { type Command, type Context, exitStatus, type Option, shells } from './command.ts';
 
 /** What the arguments that are no options may be, where they are no files. */
 const words: Readonly<Record<string, readonly string[]>> = { hook: hookNames, explain: codes, completion: shells };

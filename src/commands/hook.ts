@@ -6,7 +6,6 @@ import { Usage } from '../errors.ts';
 import { answer } from '../hook.ts';
 import { hookNames } from '../hooks/names.ts';
 import { type Context, exitStatus, isColored, statusFor, tellOff } from './command.ts';
-import { tell } from './tell.ts';
 
 export async function run(context: Context): Promise<number> {
   const { host, positionals } = context;
@@ -16,7 +15,7 @@ export async function run(context: Context): Promise<number> {
     throw new Usage(`${name === undefined ? 'which hook?' : `no hook for ${name};`} one of ${hookNames.join(', ')}`);
   const report = await answer(host, known, rest, {
     color: isColored(host, context, 2),
-    tell: (loaded, warnings) => tell(context, loaded, warnings),
+    tell: async (loaded, warnings) => (await import('./tell.ts')).tell(context, loaded, warnings),
     tellOff: (from) => tellOff(context, from),
     statusOf: (report) => (report === 'failure' ? exitStatus.failure : statusFor(report.verdict, report.findings)),
   });

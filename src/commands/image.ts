@@ -2,7 +2,7 @@
  * `kata-check image PATH…`: says what guest images hold, and judges nothing.
  */
 
-import { firstDeadline } from '../config.ts';
+import { firstDeadline } from '../defaults.ts';
 import { Usage } from '../errors.ts';
 import { readImage } from '../read/image.ts';
 import { imagesJson } from '../report/json.ts';

@@ -3,7 +3,7 @@
  * `kata-check protocol FILE [FILE]`: what programs, guest images or packages say of it themselves.
  */
 
-import { firstDeadline } from '../config.ts';
+import { firstDeadline } from '../defaults.ts';
 import { Usage } from '../errors.ts';
 import { knownProtocol } from '../locate/additions.ts';
 import { locateInstallation } from '../locate/installation.ts';

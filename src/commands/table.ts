@@ -3,8 +3,7 @@
  */
 
 import { hookArguments, hookNames } from '../hooks/names.ts';
-import { shells } from '../report/completion.ts';
-import { type Command, formats, type Option, type Options } from './command.ts';
+import { type Command, formats, type Option, type Options, shells } from './command.ts';
 
 /** What every command takes. */
 const always: Options = {

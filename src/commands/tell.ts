@@ -2,7 +2,8 @@
  * What the commands that judge say of the configuration. Not in command.ts, as all commands would have to wait for the configuration's parts.
  */
 
-import { describeConfig, type Loaded } from '../config.ts';
+import { describeConfig } from '../config.ts';
+import type { Loaded } from '../defaults.ts';
 import { printable } from '../report/printable.ts';
 import type { Context } from './command.ts';
 

@@ -9,7 +9,7 @@
  * The configuration may hold passwords: only the keys named here are looked at, and none of it is ever shown.
  */
 
-import { codesIn } from '../config.ts';
+import { codesIn } from '../defaults.ts';
 import { Corrupt, Unsupported, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';

@@ -11,7 +11,7 @@
  */
 
 import type { Report } from '../check.ts';
-import { codesIn } from '../config.ts';
+import { codesIn } from '../defaults.ts';
 import { attempt, Corrupt, Io, Usage } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';

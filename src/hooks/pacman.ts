@@ -6,8 +6,8 @@
 import { openPackage } from '../archive/package.ts';
 import { Problem, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
-import { pacmanDatabase, pacmanVersions } from '../locate/pacman.ts';
-import { runtimePrograms } from '../locate/programs.ts';
+import { pacmanVersions } from '../locate/pacman.ts';
+import { pacmanDatabase, runtimePrograms } from '../locate/programs.ts';
 import { utf8 } from '../read/bytes.ts';
 import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 import { type Ancestor, ancestorsOf, argumentsOf, pathOf } from './ancestors.ts';

@@ -7,8 +7,10 @@ import { NotFound } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus, rootedHost } from '../host/rooted.ts';
 import { utf8 } from '../read/bytes.ts';
-import { askPacman, pacmanDatabase } from './pacman.ts';
-import { declaredByProvides, type InstalledPackage } from './provides.ts';
+import type { InstalledPackage } from './declared.ts';
+import { askPacman } from './pacman.ts';
+import { pacmanDatabase } from './programs.ts';
+import { declaredByProvides } from './provides.ts';
 
 const outputLimit = 16 * 1024 * 1024;
 

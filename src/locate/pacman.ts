@@ -5,10 +5,8 @@
 
 import { attempt, Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import type { InstalledPackage } from './provides.ts';
+import type { InstalledPackage } from './declared.ts';
 import { declaredByProvides } from './provides.ts';
-
-export const pacmanDatabase = '/var/lib/pacman/local';
 
 /** A description has some kB, and the longest list of files some MB. */
 const fileLimit = 64 * 1024 * 1024;

@@ -4,6 +4,8 @@
 
 /** Where kata-deploy and the static tarballs install, unless they are told another place. */
 export const deployed = '/opt/kata';
+/** Where pacman keeps what is installed: see pacman.ts. */
+export const pacmanDatabase = '/var/lib/pacman/local';
 /** Where the snap is mounted. */
 export const snap = '/snap/kata-containers/current/usr';
 /** Where Azure Linux has the runtime for confidential pods, but for its shim. */

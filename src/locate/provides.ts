@@ -5,26 +5,7 @@
  */
 
 import { compareVersions, parseVersion } from '../version.ts';
-
-/** What a package states, of whichever kind it is. */
-export interface Declared {
-  /** The agent versions that the runtime in it works with, a range of semver. */
-  readonly agentRequires: string | null;
-  /** The agent in the guest image in it. */
-  readonly agentVersion: string | null;
-}
-
-/** What a package database knows of one package. */
-export interface InstalledPackage extends Declared {
-  readonly name: string;
-  readonly version: string;
-  /** The paths of those asked for that it owns. */
-  readonly owns: readonly string[];
-  /** It owns a configuration that was asked for. */
-  readonly configures?: boolean;
-  /** The admin keeps it as it is (`apt-mark hold`); of rpm's and pacman's packages that is not known. */
-  readonly isHeld?: boolean;
-}
+import type { Declared } from './declared.ts';
 
 /** The two, and what stands between the package's other Provides in rpm's queries. */
 const provide = /^(?<name>kata-agent|kata-agent-requires\((?:min|max)\)) = (?<version>\S{1,256})$/;
@@ -60,8 +41,4 @@ function theOnly(agents: readonly string[]): string | null {
     return text === first || (version !== undefined && other !== undefined && compareVersions(version, other) === 0);
   });
   return isOne ? first : null;
-}
-
-export function declares(declared: Declared | null | undefined): boolean {
-  return (declared?.agentRequires ?? null) !== null || (declared?.agentVersion ?? null) !== null;
 }

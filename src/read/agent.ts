@@ -253,7 +253,7 @@ export async function findAgent(
 }
 
 /** `other`, where it is of another version. */
-export function contradictionTo({ version }: Pick<Agent, 'version'>, other: Agent | null): Agent | null {
+function contradictionTo({ version }: Pick<Agent, 'version'>, other: Agent | null): Agent | null {
   return other === null || other.version.order === version.order ? null : other;
 }
 

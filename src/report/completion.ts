@@ -16,11 +16,10 @@ export interface CompletedCommand {
   readonly positional: readonly string[] | 'file';
 }
 
-export const shells = ['bash', 'zsh', 'fish'] as const;
-export type Shell = (typeof shells)[number];
+const scripts = { bash, zsh, fish };
 
-export function completionScript(shell: Shell, commands: readonly CompletedCommand[]): string {
-  return { bash, zsh, fish }[shell](commands);
+export function completionScript(shell: keyof typeof scripts, commands: readonly CompletedCommand[]): string {
+  return scripts[shell](commands);
 }
 
 function names(commands: readonly CompletedCommand[]): string[] {

@@ -3,8 +3,8 @@
  */
 
 import type { Host } from '../host/host.ts';
+import { declares } from '../locate/declared.ts';
 import { measuredImages } from '../locate/measured.ts';
-import { declares } from '../locate/provides.ts';
 import { runningSandboxes } from '../locate/sandboxes.ts';
 import { type Before, nodeBefore, ownsAnything } from './before.ts';
 import { imagesAfter } from './images.ts';
@@ -56,7 +56,7 @@ async function ofPackages(now: Before, steps: readonly PackageChange[], incoming
     reading: before.reading,
     known: before.known,
     manager: request.transaction?.manager ?? null,
-    commandLine: request.commandLine?.() ?? null,
+    commandLine: (await request.commandLine?.()) ?? null,
     onlyChanges: request.transaction !== null,
     isByHand: request.transaction?.isByHand === true,
     changing: request.transaction === null ? null : changing(before, steps, incoming),

@@ -9,7 +9,7 @@ import type { Unread } from '../locate/toml.ts';
 import type { Description } from '../protocol/descriptors.ts';
 import type { Known } from '../protocol/reach.ts';
 import type { Language, Settings } from '../protocol/settings.ts';
-import { type Agent, contradictionTo } from '../read/agent.ts';
+import type { Agent } from '../read/agent.ts';
 import type { ImageFacts } from '../read/image.ts';
 import type { Version, VersionRange } from '../version.ts';
 
@@ -223,7 +223,8 @@ export function contradictionOf({ facts, incoming }: Image): Agent | null {
   if (incoming === null || (incoming.isRead && incoming.versionText === null)) return facts.contradiction;
   const { isRead, version } = incoming;
   if (!isRead || version === undefined) return null;
-  return contradictionTo({ version }, facts.agent) ?? contradictionTo({ version }, facts.contradiction);
+  const known = [facts.agent, facts.contradiction];
+  return known.find((agent) => agent !== null && agent.version.order !== version.order) ?? null;
 }
 
 /** What can be said of an image's agent. */

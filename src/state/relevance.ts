@@ -15,9 +15,8 @@
 import { Problem } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
-import { pacmanDatabase, pacmanFiles } from '../locate/pacman.ts';
-import { runtimePrograms } from '../locate/programs.ts';
-import { declares } from '../locate/provides.ts';
+import { declares } from '../locate/declared.ts';
+import { pacmanDatabase, runtimePrograms } from '../locate/programs.ts';
 import type { Settings } from './settings.ts';
 import type { PackageChange } from './transaction.ts';
 
@@ -73,7 +72,10 @@ export async function concernsKata(
   const isOfPacman = rooted.status(pacmanDatabase) !== undefined;
   if (!isOfDpkg && !isOfPacman) return hasRuntime;
   const names = new Set(steps.map(({ name }) => name));
-  if (isOfPacman && holdsKata(rooted, pacmanFiles(rooted, pacmanDatabase, names), question)) return true;
+  if (isOfPacman) {
+    const { pacmanFiles } = await import('../locate/pacman.ts');
+    if (holdsKata(rooted, pacmanFiles(rooted, pacmanDatabase, names), question)) return true;
+  }
   if (isOfDpkg && tellsOfKata(host, database, names, question)) return true;
   if (!hasRuntime) return false;
   const start = host.now();

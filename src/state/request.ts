@@ -12,7 +12,7 @@ export interface Request {
   /** What a package manager, or the user with package files, is about to do; null to judge what is installed. */
   readonly transaction: Transaction | null;
   /** What the package manager was called with; asked only where Kata is concerned. */
-  readonly commandLine?: () => readonly string[] | null;
+  readonly commandLine?: () => Promise<readonly string[] | null>;
   /** The incoming runtime's version, as the user gives it. */
   readonly to: string | null;
   readonly requires: VersionRange | undefined;

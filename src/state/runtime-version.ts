@@ -5,8 +5,8 @@
  * another release: it is read out of the file, installed or on its way in a package, and not run.
  */
 
+import type { InstalledPackage } from '../locate/declared.ts';
 import type { Program } from '../locate/programs.ts';
-import type { InstalledPackage } from '../locate/provides.ts';
 import { askProgram, versionInFile, versionInProgram } from '../locate/runtimes.ts';
 import type { Description } from '../protocol/descriptors.ts';
 import { placedByCalls } from '../protocol/go-calls.ts';

@@ -2,7 +2,7 @@
  * What a package manager is about to do. Every adapter turns its input into one of these and nothing more.
  */
 
-import type { Declared } from '../locate/provides.ts';
+import type { Declared } from '../locate/declared.ts';
 
 export interface PackageChange {
   readonly name: string;

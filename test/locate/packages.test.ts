@@ -5,8 +5,8 @@ import { LimitExceeded, NotFound } from '../../src/errors.ts';
 import type { Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
+import type { InstalledPackage } from '../../src/locate/declared.ts';
 import { installedPackages } from '../../src/locate/packages.ts';
-import type { InstalledPackage } from '../../src/locate/provides.ts';
 import { run, type Tree, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 

@@ -1,7 +1,8 @@
 import * as assert from 'uvu/assert';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
-import { askPacman, asProvide, pacmanDatabase, pacmanFiles, pacmanVersions } from '../../src/locate/pacman.ts';
+import { askPacman, asProvide, pacmanFiles, pacmanVersions } from '../../src/locate/pacman.ts';
+import { pacmanDatabase } from '../../src/locate/programs.ts';
 import { temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 

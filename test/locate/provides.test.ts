@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
-import { type Declared, declaredByProvides } from '../../src/locate/provides.ts';
+import type { Declared } from '../../src/locate/declared.ts';
+import { declaredByProvides } from '../../src/locate/provides.ts';
 import { isInRange, parseRange, parseVersion } from '../../src/version.ts';
 import { suite } from '../suite.ts';
 
