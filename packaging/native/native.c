@@ -382,11 +382,9 @@ static JSValue read_cpio_header(JSContext *context, JSValueConst this, int count
   return JS_NewStringLen(context, (const char *)name, end - name);
 }
 
-/* latin1(buffer, from, to): a string of one character for each byte. QuickJS takes UTF-8, in which a byte over 0x7f is two. */
-static JSValue to_latin1(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
-  unsigned length, high = 0;
-  const uint8_t *bytes = range(context, arguments, &length);
-  if (bytes == NULL) return JS_EXCEPTION;
+/* A string of one character for each byte. QuickJS takes UTF-8, in which a byte over 0x7f is two. */
+static JSValue latin1_string(JSContext *context, const uint8_t *bytes, unsigned length) {
+  unsigned high = 0;
   for (unsigned index = 0; index < length; index++) high += bytes[index] >> 7;
   if (high == 0) return JS_NewStringLen(context, (const char *)bytes, length);
   char *text = js_malloc(context, (size_t)length + high), *next = text;
@@ -401,6 +399,84 @@ static JSValue to_latin1(JSContext *context, JSValueConst this, int count, JSVal
   JSValue string = JS_NewStringLen(context, text, next - text);
   js_free(context, text);
   return string;
+}
+
+/* latin1(buffer, from, to) */
+static JSValue to_latin1(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned length;
+  const uint8_t *bytes = range(context, arguments, &length);
+  return bytes == NULL ? JS_EXCEPTION : latin1_string(context, bytes, length);
+}
+
+/* find(buffer, from, to, needle, from, to, start): where in the first range the second one is, at or after `start`; or -1. */
+static JSValue find_bytes(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned length, needle_length;
+  int64_t start;
+  if (JS_ToInt64(context, &start, arguments[6])) return JS_EXCEPTION;
+  const uint8_t *bytes = range(context, arguments, &length);
+  const uint8_t *needle = bytes == NULL ? NULL : range(context, arguments + 3, &needle_length);
+  if (needle == NULL) return JS_EXCEPTION;
+  if (needle_length == 0) return JS_NewInt64(context, start);
+  if (start < 0 || start > length) return JS_NewInt32(context, -1);
+  const uint8_t *found = memmem(bytes + start, length - start, needle, needle_length);
+  return JS_NewInt64(context, found == NULL ? -1 : found - bytes);
+}
+
+enum { most_texts = 64, most_beginnings = 8 };
+
+static uint32_t length_of(JSContext *context, JSValueConst array) {
+  uint32_t length = 0;
+  JSValue value = JS_GetPropertyStr(context, array, "length");
+  JS_ToUint32(context, &length, value);
+  JS_FreeValue(context, value);
+  return length;
+}
+
+static void free_texts(JSContext *context, const char **texts, int count) {
+  for (int index = 0; index < count; index++) JS_FreeCString(context, texts[index]);
+}
+
+/* The strings of an array as UTF-8, to be freed with free_texts; their number, or -1 when there are more than `most`, or no memory. */
+static int texts_of(JSContext *context, JSValueConst array, const char **texts, size_t *lengths, uint32_t most) {
+  const uint32_t count = length_of(context, array);
+  if (count > most) {
+    JS_ThrowRangeError(context, "more than %u texts", (unsigned)most);
+    return -1;
+  }
+  for (uint32_t index = 0; index < count; index++) {
+    JSValue text = JS_GetPropertyUint32(context, array, index);
+    texts[index] = JS_ToCStringLen(context, &lengths[index], text);
+    JS_FreeValue(context, text);
+    if (texts[index] != NULL) continue;
+    free_texts(context, texts, index);
+    return -1;
+  }
+  return count;
+}
+
+/* linesBeginning(buffer, from, to, beginnings): see src/read/bytes.ts. */
+static JSValue lines_beginning(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned length;
+  const uint8_t *line = range(context, arguments, &length);
+  if (line == NULL) return JS_EXCEPTION;
+  const uint8_t *end = line + length;
+  const char *beginnings[most_beginnings];
+  size_t lengths[most_beginnings];
+  const int known = texts_of(context, arguments[3], beginnings, lengths, most_beginnings);
+  if (known < 0) return JS_EXCEPTION;
+  JSValue lines = JS_NewArray(context);
+  for (uint32_t found = 0; line <= end;) {
+    const uint8_t *newline = memchr(line, '\n', end - line), *stop = newline == NULL ? end : newline;
+    for (int index = 0; index < known; index++) {
+      if ((size_t)(stop - line) < lengths[index]) continue;
+      if (strncasecmp((const char *)line, beginnings[index], lengths[index]) != 0) continue;
+      JS_SetPropertyUint32(context, lines, found++, latin1_string(context, line, stop - line));
+      break;
+    }
+    line = stop + 1;
+  }
+  free_texts(context, beginnings, known);
+  return lines;
 }
 
 /*
@@ -448,45 +524,78 @@ static int64_t read_file(const char *path, int64_t limit, char **buffer, size_t 
   return length;
 }
 
-enum { most_texts = 64 };
+/*
+ * Several texts that are looked for at once (Horspool's way with pairs of bytes, after Wu and Manber, 1994): how far the pair at the end of a
+ * window of the shortest text's length lets it move on, without one of the texts beginning before. 0: one may begin with the window.
+ */
+enum { pair_hashes = 4096, longest_window = 32 };
 
-static uint32_t length_of(JSContext *context, JSValueConst array) {
-  uint32_t length = 0;
-  JSValue value = JS_GetPropertyStr(context, array, "length");
-  JS_ToUint32(context, &length, value);
-  JS_FreeValue(context, value);
-  return length;
+struct text_set {
+  const char *texts[most_texts];
+  size_t lengths[most_texts];
+  int count;
+  size_t window;
+  uint8_t moves[pair_hashes];
+};
+
+static unsigned pair_hash(const uint8_t *pair) { return (pair[0] << 5 ^ pair[1]) & (pair_hashes - 1); }
+
+/* False with an exception thrown. */
+static int make_text_set(JSContext *context, JSValueConst array, struct text_set *set) {
+  set->count = texts_of(context, array, set->texts, set->lengths, most_texts);
+  if (set->count < 0) return 0;
+  set->window = longest_window;
+  for (int index = 0; index < set->count; index++)
+    if (set->lengths[index] < set->window) set->window = set->lengths[index];
+  if (set->window < 2) return 1;
+  memset(set->moves, set->window - 1, sizeof set->moves);
+  for (int index = 0; index < set->count; index++) {
+    for (size_t at = 0; at + 2 <= set->window; at++) {
+      uint8_t *move = &set->moves[pair_hash((const uint8_t *)set->texts[index] + at)];
+      if (set->window - 2 - at < *move) *move = set->window - 2 - at;
+    }
+  }
+  return 1;
+}
+
+static int holds_one(const struct text_set *set, const uint8_t *bytes, size_t length) {
+  if (set->window < 2) {
+    for (int index = 0; index < set->count; index++)
+      if (memmem(bytes, length, set->texts[index], set->lengths[index]) != NULL) return 1;
+    return 0;
+  }
+  for (size_t end = set->window; end <= length;) {
+    const unsigned move = set->moves[pair_hash(bytes + end - 2)];
+    const size_t start = end - set->window;
+    end += move;
+    for (int index = 0; move == 0 && index < set->count; index++)
+      if (set->lengths[index] <= length - start && memcmp(bytes + start, set->texts[index], set->lengths[index]) == 0) return 1;
+    if (move == 0) end++;
+  }
+  return 0;
 }
 
 /* holding(paths, texts, limit): see host.ts. */
 static JSValue holding(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
   int64_t limit;
-  if (JS_ToInt64(context, &limit, arguments[2])) return JS_EXCEPTION;
-  uint32_t paths = length_of(context, arguments[0]), text_count = length_of(context, arguments[1]), found = 0;
-  if (text_count > most_texts) return JS_ThrowRangeError(context, "more than %d texts", most_texts);
-  const char *texts[most_texts];
-  size_t lengths[most_texts];
-  for (uint32_t index = 0; index < text_count; index++) {
-    JSValue text = JS_GetPropertyUint32(context, arguments[1], index);
-    texts[index] = JS_ToCStringLen(context, &lengths[index], text);
-    JS_FreeValue(context, text);
-  }
+  struct text_set set;
+  if (JS_ToInt64(context, &limit, arguments[2]) || !make_text_set(context, arguments[1], &set)) return JS_EXCEPTION;
+  const uint32_t paths = length_of(context, arguments[0]);
+  uint32_t found = 0;
   char *buffer = NULL;
   size_t capacity = 0;
   JSValue results = JS_NewArray(context);
   for (uint32_t index = 0; index < paths; index++) {
     JSValue path = JS_GetPropertyUint32(context, arguments[0], index);
     const char *name = JS_ToCString(context, path);
-    int64_t length = name == NULL ? -1 : read_file(name, limit, &buffer, &capacity);
-    int holds = 0;
-    for (uint32_t text = 0; length > 0 && !holds && text < text_count; text++)
-      holds = texts[text] != NULL && memmem(buffer, (size_t)length, texts[text], lengths[text]) != NULL;
+    const int64_t length = name == NULL ? -1 : read_file(name, limit, &buffer, &capacity);
     JS_FreeCString(context, name);
-    if (holds) JS_SetPropertyUint32(context, results, found++, JS_DupValue(context, path));
+    if (length > 0 && holds_one(&set, (const uint8_t *)buffer, (size_t)length))
+      JS_SetPropertyUint32(context, results, found++, JS_DupValue(context, path));
     JS_FreeValue(context, path);
   }
   free(buffer);
-  for (uint32_t index = 0; index < text_count; index++) JS_FreeCString(context, texts[index]);
+  free_texts(context, set.texts, set.count);
   return results;
 }
 
@@ -524,6 +633,8 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("cpioHeader", 4, read_cpio_header),
   JS_CFUNC_DEF("nextCommit", 5, next_commit),
   JS_CFUNC_DEF("latin1", 3, to_latin1),
+  JS_CFUNC_DEF("find", 7, find_bytes),
+  JS_CFUNC_DEF("linesBeginning", 4, lines_beginning),
   JS_CFUNC_DEF("memoryFile", 0, memory_file),
 };
 

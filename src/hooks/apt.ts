@@ -12,41 +12,32 @@
 import { codesIn } from '../defaults.ts';
 import { Corrupt, Unsupported, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
-import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
+import { find, fromLatin1, latin1, linesBeginning, utf8 } from '../read/bytes.ts';
 import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 import { nameIn, withReachable } from './file-names.ts';
 
-/** The lines that can hold one of the keys that are looked at, KataCheck::… and DPkg::Options: there are thousands of others. */
-function readableLines(header: string): string[] {
-  const lines: string[] = [];
-  for (let at = 0; at < header.length; ) {
-    const found = header.indexOf('\n', at);
-    const end = found === -1 ? header.length : found;
-    const first = header.charCodeAt(at) | 0x20;
-    if (first === 0x6b || (first === 0x64 && (header.charCodeAt(at + 1) | 0x20) === 0x70))
-      lines.push(header.slice(at, end));
-    at = end + 1;
-  }
-  return lines;
-}
+/** How the lines begin that can hold one of the keys that are looked at: there are thousands of others. */
+const readable = ['katacheck::', 'dpkg::options'];
+/** The end of the configuration's last line and an empty one. */
+const headerMark = new Uint8Array([0x0a, 0x0a]);
 
 /** So many lines that are not understood are told. */
 const mistakeLimit = 10;
 
-const steps = {
+const forms = {
   2: /^(?<name>\S+) (?<old>\S+) [<=>] (?<new>\S+) (?<what>.+)$/s,
   3: /^(?<name>\S+) (?<old>\S+) \S+ \S+ [<=>] (?<new>\S+) \S+ \S+ (?<what>.+)$/s,
 } as const;
 
 /**
- * `input`: a character for each byte. There can be thousands of lines, and every apt run waits for this: only what is used is decoded.
+ * There can be thousands of lines, and every apt run waits for this: only what is used is decoded.
  * A line that is none of the above is left out, and its number told. Throws Corrupt (all lines are such), Unsupported (a newer protocol).
  */
-export function parseAptHook(input: string): Transaction {
-  const version = /^VERSION ([0-9]{1,4})\n/.exec(input)?.[1];
+export function parseAptHook(input: Uint8Array): Transaction {
+  const version = /^VERSION ([0-9]{1,4})\n/.exec(latin1(input.subarray(0, 16)))?.[1];
   if (version === undefined) {
     const told = readLines(
-      input,
+      latin1(input),
       () => 1,
       'neither a path nor a version',
       (line) =>
@@ -56,15 +47,16 @@ export function parseAptHook(input: string): Transaction {
     );
     return { manager: 'apt', root: '', ...told, mode: null, allow: [] };
   }
-  const step = steps[Number(version) as keyof typeof steps];
-  if (step === undefined) throw new Unsupported(`version ${version} of apt's hook protocol`);
+  const form = forms[Number(version) as keyof typeof forms];
+  if (form === undefined) throw new Unsupported(`version ${version} of apt's hook protocol`);
 
-  const headerEnd = input.indexOf('\n\n');
+  const headerEnd = find(input, headerMark);
   if (headerEnd === -1) throw new Corrupt("apt's hook input has no empty line behind its configuration");
-  const header = readableLines(input.slice(0, headerEnd));
-  const firstLine = (): number => input.slice(0, headerEnd).split('\n').length + 2;
-  const told = readLines(input.slice(headerEnd + 2), firstLine, `not a step of version ${version}`, (line) => {
-    const groups = step.exec(line)?.groups;
+  const header = linesBeginning(input.subarray(0, headerEnd), readable);
+  const firstLine = (): number => latin1(input.subarray(0, headerEnd)).split('\n').length + 2;
+  const steps = latin1(input.subarray(headerEnd + headerMark.length));
+  const told = readLines(steps, firstLine, `not a step of version ${version}`, (line) => {
+    const groups = form.exec(line)?.groups;
     if (groups === undefined) return undefined;
     const { name = '', old, new: next, what = '' } = groups;
     const marker = what === '**CONFIGURE**' || what === '**REMOVE**' ? what : null;
@@ -144,6 +136,6 @@ function rootOf(header: readonly string[]): string {
 export async function aptTransaction(host: Host, deadline: number): Promise<Transaction> {
   const descriptor = Number(/^[0-9]{1,4}$/.exec(host.environment('APT_HOOK_INFO_FD') ?? '0')?.[0] ?? Number.NaN);
   if (Number.isNaN(descriptor)) throw new Usage('APT_HOOK_INFO_FD is no descriptor');
-  const told = parseAptHook(latin1(await readAll(host, descriptor, inputLimit, deadline)));
+  const told = parseAptHook(await readAll(host, descriptor, inputLimit, deadline));
   return { ...told, changes: told.changes.map((change) => withReachable(host, change)) };
 }

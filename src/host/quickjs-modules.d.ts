@@ -105,6 +105,23 @@ declare module 'native' {
   ): string | undefined;
   /** `start`, `end` and the result count from the range's beginning. */
   export function nextCommit(buffer: ArrayBufferLike, from: number, to: number, start: number, end: number): number;
+  /** Where the second range first stands in the first one at or after `start`, which counts from its beginning as the result does; or -1. */
+  export function find(
+    buffer: ArrayBufferLike,
+    from: number,
+    to: number,
+    needle: ArrayBufferLike,
+    needleFrom: number,
+    needleTo: number,
+    start: number,
+  ): number;
+  /** See read/bytes.ts. */
+  export function linesBeginning(
+    buffer: ArrayBufferLike,
+    from: number,
+    to: number,
+    beginnings: readonly string[],
+  ): string[];
   /** A character for each byte. */
   export function latin1(buffer: ArrayBufferLike, from: number, to: number): string;
   /** The descriptor of a file in memory, or -1. */

@@ -62,9 +62,20 @@ function inWords(errno: number): string {
 }
 
 /** A character for each byte. */
-export function latin1({ buffer, byteOffset, length }: Uint8Array): string {
+function latin1({ buffer, byteOffset, length }: Uint8Array): string {
   return native.latin1(buffer, byteOffset, byteOffset + length);
 }
+
+/** For read/bytes.ts. */
+export const inner = {
+  latin1,
+  find: (haystack: Uint8Array, needle: Uint8Array, from: number): number => {
+    const [end, needleEnd] = [haystack.byteOffset + haystack.length, needle.byteOffset + needle.length];
+    return native.find(haystack.buffer, haystack.byteOffset, end, needle.buffer, needle.byteOffset, needleEnd, from);
+  },
+  linesBeginning: ({ buffer, byteOffset, length }: Uint8Array, beginnings: readonly string[]): string[] =>
+    native.linesBeginning(buffer, byteOffset, byteOffset + length, beginnings),
+};
 
 /** UTF-8, which QuickJS has no encoder for. */
 function encoded(text: string): Uint8Array {

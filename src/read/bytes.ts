@@ -8,24 +8,59 @@ import { Corrupt } from '../errors.ts';
 /** 8192 arguments at once is well below every engine's limit. */
 const characterChunk = 8192;
 
+/** What takes long in an interpreter. */
+export interface Inner {
+  latin1(bytes: Uint8Array): string;
+  find(haystack: Uint8Array, needle: Uint8Array, from: number): number;
+  linesBeginning(bytes: Uint8Array, beginnings: readonly string[]): string[];
+}
+
+let inner: Inner = {
+  latin1: (bytes) => {
+    let text = '';
+    for (let at = 0; at < bytes.length; at += characterChunk) {
+      // Spreading the bytes would take ten times as long in QuickJS.
+      text += String.fromCharCode.apply(null, bytes.subarray(at, at + characterChunk) as unknown as number[]);
+    }
+    return text;
+  },
+  find: (haystack, needle, from) => {
+    const first = needle[0];
+    if (first === undefined) return from;
+    for (let at = haystack.indexOf(first, from); at !== -1; at = haystack.indexOf(first, at + 1)) {
+      let matched = 1;
+      while (matched < needle.length && haystack[at + matched] === needle[matched]) matched += 1;
+      if (matched === needle.length) return at;
+    }
+    return -1;
+  },
+  linesBeginning: (bytes, beginnings) => {
+    const lines = latin1(bytes).split('\n');
+    return lines.filter((line) =>
+      beginnings.some((beginning) => line.slice(0, beginning.length).toLowerCase() === beginning),
+    );
+  },
+};
+
+/** At its start, a form of the program can give functions that do the same in less time. */
+export function replaceInner(faster: Inner): void {
+  inner = faster;
+}
+
 /** A text with one character (0 to 255) for each byte: names in an image need not be UTF-8 and must compare exactly. */
 export function latin1(bytes: Uint8Array): string {
-  return toLatin1(bytes);
+  return inner.latin1(bytes);
 }
 
-/** At its start, a form of the program can give a function that does the same in less time. */
-export function replaceLatin1(faster: (bytes: Uint8Array) => string): void {
-  toLatin1 = faster;
+/** Where `needle` first stands at or after `from`, or -1. */
+export function find(haystack: Uint8Array, needle: Uint8Array, from = 0): number {
+  return inner.find(haystack, needle, from);
 }
 
-let toLatin1 = (bytes: Uint8Array): string => {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += characterChunk) {
-    // Spreading the bytes would take ten times as long in QuickJS.
-    text += String.fromCharCode.apply(null, bytes.subarray(at, at + characterChunk) as unknown as number[]);
-  }
-  return text;
-};
+/** The lines, a character for each byte, that begin with one of these (8 at the most, of small letters of ASCII), in small or large letters. */
+export function linesBeginning(bytes: Uint8Array, beginnings: readonly string[]): string[] {
+  return inner.linesBeginning(bytes, beginnings);
+}
 
 /** Bytes of a text of `latin1`'s form. */
 export function fromLatin1(text: string): Uint8Array {
@@ -75,18 +110,6 @@ export function utf8(bytes: Uint8Array): string | undefined {
     }
   }
   return text;
-}
-
-/** Where `needle` first stands at or after `from`, or -1. */
-export function find(haystack: Uint8Array, needle: Uint8Array, from = 0): number {
-  const first = needle[0];
-  if (first === undefined) return from;
-  for (let at = haystack.indexOf(first, from); at !== -1; at = haystack.indexOf(first, at + 1)) {
-    let matched = 1;
-    while (matched < needle.length && haystack[at + matched] === needle[matched]) matched += 1;
-    if (matched === needle.length) return at;
-  }
-  return -1;
 }
 
 /** A piece of an image that knows what it is, for messages. Offsets are in bytes from its start. */

@@ -4,11 +4,11 @@
  */
 
 import * as std from 'std';
-import { createQuickJsHost, latin1 } from '../../src/host/quickjs.ts';
-import { replaceLatin1 } from '../../src/read/bytes.ts';
+import { createQuickJsHost, inner } from '../../src/host/quickjs.ts';
+import { replaceInner } from '../../src/read/bytes.ts';
 import { campaign, type Seed } from './campaign.ts';
 
-replaceLatin1(latin1);
+replaceInner(inner);
 const host = createQuickJsHost();
 const step = 8 * 1024 * 1024;
 
