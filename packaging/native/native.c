@@ -418,8 +418,25 @@ static JSValue find_bytes(JSContext *context, JSValueConst this, int count, JSVa
   if (needle == NULL) return JS_EXCEPTION;
   if (needle_length == 0) return JS_NewInt64(context, start);
   if (start < 0 || start > length) return JS_NewInt32(context, -1);
-  const uint8_t *found = memmem(bytes + start, length - start, needle, needle_length);
+  const uint8_t *found, *end = bytes + length - needle_length + 1;
+  if (needle_length > 2) found = memmem(bytes + start, length - start, needle, needle_length);
+  else {
+    /* glibc's memmem goes from byte to byte for so short a text. */
+    found = bytes + start;
+    while (found != NULL && found < end && memcmp(found, needle, needle_length) != 0) found = memchr(found + 1, needle[0], end - found - 1);
+    if (found != NULL && found >= end) found = NULL;
+  }
   return JS_NewInt64(context, found == NULL ? -1 : found - bytes);
+}
+
+/* isPlain(buffer, from, to): see src/read/bytes.ts. */
+static JSValue is_plain(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned length;
+  const uint8_t *bytes = range(context, arguments, &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  for (unsigned index = 0; index < length; index++)
+    if ((uint8_t)(bytes[index] - 0x20) >= 0x5f && bytes[index] != '\n') return JS_FALSE;
+  return JS_TRUE;
 }
 
 enum { most_texts = 64, most_beginnings = 8 };
@@ -468,7 +485,7 @@ static JSValue lines_beginning(JSContext *context, JSValueConst this, int count,
   for (uint32_t found = 0; line <= end;) {
     const uint8_t *newline = memchr(line, '\n', end - line), *stop = newline == NULL ? end : newline;
     for (int index = 0; index < known; index++) {
-      if ((size_t)(stop - line) < lengths[index]) continue;
+      if ((size_t)(stop - line) < lengths[index] || (*line | 0x20) != beginnings[index][0]) continue;
       if (strncasecmp((const char *)line, beginnings[index], lengths[index]) != 0) continue;
       JS_SetPropertyUint32(context, lines, found++, latin1_string(context, line, stop - line));
       break;
@@ -634,6 +651,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("nextCommit", 5, next_commit),
   JS_CFUNC_DEF("latin1", 3, to_latin1),
   JS_CFUNC_DEF("find", 7, find_bytes),
+  JS_CFUNC_DEF("isPlain", 3, is_plain),
   JS_CFUNC_DEF("linesBeginning", 4, lines_beginning),
   JS_CFUNC_DEF("memoryFile", 0, memory_file),
 };

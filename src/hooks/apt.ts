@@ -12,7 +12,7 @@
 import { codesIn } from '../defaults.ts';
 import { Corrupt, Unsupported, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
-import { find, fromLatin1, latin1, linesBeginning, utf8 } from '../read/bytes.ts';
+import { find, fromLatin1, isPlain, latin1, linesBeginning, utf8 } from '../read/bytes.ts';
 import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 import { nameIn, withReachable } from './file-names.ts';
 
@@ -24,50 +24,63 @@ const headerMark = new Uint8Array([0x0a, 0x0a]);
 /** So many lines that are not understood are told. */
 const mistakeLimit = 10;
 
-const forms = {
-  2: /^(?<name>\S+) (?<old>\S+) [<=>] (?<new>\S+) (?<what>.+)$/s,
-  3: /^(?<name>\S+) (?<old>\S+) \S+ \S+ [<=>] (?<new>\S+) \S+ \S+ (?<what>.+)$/s,
-} as const;
+/** Of a step: which of its words is the version before, which the version after, and where the path begins. */
+const columns = { 2: { old: 1, sign: 2, next: 3, what: 4 }, 3: { old: 1, sign: 4, next: 5, what: 8 } } as const;
+
+const signs = new Set<string | undefined>(['<', '=', '>']);
+
+/** The same step, whose archive's name can be no text. */
+type Reach = (change: PackageChange) => PackageChange;
 
 /**
  * There can be thousands of lines, and every apt run waits for this: only what is used is decoded.
  * A line that is none of the above is left out, and its number told. Throws Corrupt (all lines are such), Unsupported (a newer protocol).
  */
-export function parseAptHook(input: Uint8Array): Transaction {
+export function parseAptHook(input: Uint8Array, reachable: Reach = (change) => change): Transaction {
   const version = /^VERSION ([0-9]{1,4})\n/.exec(latin1(input.subarray(0, 16)))?.[1];
   if (version === undefined) {
     const told = readLines(
-      latin1(input),
+      input,
       () => 1,
       'neither a path nor a version',
       (line) =>
         line.startsWith('/')
           ? { name: nameOfArchive(line), oldVersion: null, newVersion: null, action: 'unpack', archive: line }
           : undefined,
+      reachable,
     );
     return { manager: 'apt', root: '', ...told, mode: null, allow: [] };
   }
-  const form = forms[Number(version) as keyof typeof forms];
-  if (form === undefined) throw new Unsupported(`version ${version} of apt's hook protocol`);
+  const column = columns[Number(version) as keyof typeof columns];
+  if (column === undefined) throw new Unsupported(`version ${version} of apt's hook protocol`);
 
   const headerEnd = find(input, headerMark);
   if (headerEnd === -1) throw new Corrupt("apt's hook input has no empty line behind its configuration");
   const header = linesBeginning(input.subarray(0, headerEnd), readable);
   const firstLine = (): number => latin1(input.subarray(0, headerEnd)).split('\n').length + 2;
-  const steps = latin1(input.subarray(headerEnd + headerMark.length));
-  const told = readLines(steps, firstLine, `not a step of version ${version}`, (line) => {
-    const groups = form.exec(line)?.groups;
-    if (groups === undefined) return undefined;
-    const { name = '', old, new: next, what = '' } = groups;
-    const marker = what === '**CONFIGURE**' || what === '**REMOVE**' ? what : null;
-    return {
-      name,
-      oldVersion: old === '-' ? null : (old ?? null),
-      newVersion: next === '-' ? null : (next ?? null),
-      action: marker === null ? 'unpack' : marker === '**REMOVE**' ? 'remove' : 'configure',
-      archive: marker === null ? what : null,
-    };
-  });
+  const steps = input.subarray(headerEnd + headerMark.length);
+  const told = readLines(
+    steps,
+    firstLine,
+    `not a step of version ${version}`,
+    (line, isOrdinary) => {
+      const words = line.split(' ');
+      // The path reaches to the end of the line, with its blanks.
+      if (words.length > column.what + 1) words.push(words.splice(column.what).join(' '));
+      if (words.length <= column.what || words.includes('') || !signs.has(words[column.sign])) return undefined;
+      if (!isOrdinary && words.slice(0, column.what).some((word) => /\s/.test(word))) return undefined;
+      const [name = '', old, next, what = ''] = [words[0], words[column.old], words[column.next], words[column.what]];
+      const marker = what === '**CONFIGURE**' || what === '**REMOVE**' ? what : null;
+      return {
+        name,
+        oldVersion: old === '-' ? null : (old ?? null),
+        newVersion: next === '-' ? null : (next ?? null),
+        action: marker === null ? 'unpack' : marker === '**REMOVE**' ? 'remove' : 'configure',
+        archive: marker === null ? what : null,
+      };
+    },
+    reachable,
+  );
   return {
     manager: 'apt',
     root: rootOf(header),
@@ -83,19 +96,26 @@ export function nameOfArchive(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1).split('_', 1)[0] ?? '';
 }
 
-/** One line that is not understood takes nothing away from the others: a mismatch may be in any of them. */
+/**
+ * One line that is not understood takes nothing away from the others: a mismatch may be in any of them. `isOrdinary`: no line has a
+ * letter beyond ASCII, or white space but the blank.
+ */
 function readLines(
-  input: string,
+  input: Uint8Array,
   firstLine: () => number,
   problem: string,
-  read: (line: string) => PackageChange | undefined,
+  read: (line: string, isOrdinary: boolean) => PackageChange | undefined,
+  reachable: Reach,
 ): { changes: PackageChange[]; mistakes?: string[] } {
   const changes: PackageChange[] = [];
   const mistakes: string[] = [];
-  for (const [index, bytes] of input.split('\n').entries()) {
+  const isOrdinary = isPlain(input);
+  const lines = latin1(input).split('\n');
+  for (let index = 0; index < lines.length; index += 1) {
+    const bytes = lines[index] ?? '';
     if (bytes === '') continue;
-    const change = read(/^[\x00-\x7f]*$/.test(bytes) ? bytes : nameIn(fromLatin1(bytes)));
-    if (change !== undefined) changes.push(change);
+    const change = read(isOrdinary || /^[\x00-\x7f]*$/.test(bytes) ? bytes : nameIn(fromLatin1(bytes)), isOrdinary);
+    if (change !== undefined) changes.push(isOrdinary ? change : reachable(change));
     else if (mistakes.length < mistakeLimit) mistakes.push(`apt's hook input, line ${firstLine() + index}: ${problem}`);
   }
   if (changes.length === 0 && mistakes[0] !== undefined) throw new Corrupt(mistakes[0]);
@@ -136,6 +156,6 @@ function rootOf(header: readonly string[]): string {
 export async function aptTransaction(host: Host, deadline: number): Promise<Transaction> {
   const descriptor = Number(/^[0-9]{1,4}$/.exec(host.environment('APT_HOOK_INFO_FD') ?? '0')?.[0] ?? Number.NaN);
   if (Number.isNaN(descriptor)) throw new Usage('APT_HOOK_INFO_FD is no descriptor');
-  const told = parseAptHook(await readAll(host, descriptor, inputLimit, deadline));
-  return { ...told, changes: told.changes.map((change) => withReachable(host, change)) };
+  const input = await readAll(host, descriptor, inputLimit, deadline);
+  return parseAptHook(input, (change) => withReachable(host, change));
 }

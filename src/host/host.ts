@@ -163,6 +163,8 @@ export async function readAll(host: Host, descriptor: number, limit: number, dea
 }
 
 export function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
+  const [first] = pieces;
+  if (first !== undefined && pieces.length === 1) return first;
   const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {

@@ -122,6 +122,7 @@ declare module 'native' {
     to: number,
     beginnings: readonly string[],
   ): string[];
+  export function isPlain(buffer: ArrayBufferLike, from: number, to: number): boolean;
   /** A character for each byte. */
   export function latin1(buffer: ArrayBufferLike, from: number, to: number): string;
   /** The descriptor of a file in memory, or -1. */

@@ -41,8 +41,12 @@ const EEXIST = 17;
 
 /** One read of a pipe at the most, in bytes. */
 const chunkSize = 262144;
+/** Of a pipe whose bytes are kept: what Linux gives one of them. */
+const keptSize = 65536;
 /** What a program's output pipe may hold, in bytes: Linux' own limit for every user. Else, 64 KiB, both ends sleep all the time. */
 const pipeSize = 1048576;
+/** Of a file that does not say its size, in bytes at first. */
+const unsizedRead = 4095;
 /** A program that goes on writing little is left alone for so many milliseconds, from so many reads on. */
 const breath = 1;
 const readsBeforeBreath = 4;
@@ -75,6 +79,8 @@ export const inner = {
   },
   linesBeginning: ({ buffer, byteOffset, length }: Uint8Array, beginnings: readonly string[]): string[] =>
     native.linesBeginning(buffer, byteOffset, byteOffset + length, beginnings),
+  isPlain: ({ buffer, byteOffset, length }: Uint8Array): boolean =>
+    native.isPlain(buffer, byteOffset, byteOffset + length),
 };
 
 /** UTF-8, which QuickJS has no encoder for. */
@@ -252,20 +258,23 @@ function randomName(): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Reads what comes on a descriptor, under one deadline, always into the same buffer. */
+/** Reads what comes on a descriptor, under one deadline: always into the same buffer, or into new ones that the caller can keep. */
 class Reader {
   readonly #descriptor: number;
   readonly #name: string;
+  readonly #isKept: boolean;
   #timer: object | undefined;
-  readonly #buffer = new Uint8Array(chunkSize);
+  #buffer: Uint8Array;
   #reject: ((error: Error) => void) | undefined;
   #isLate = false;
   #reads = 0;
   #last = 0;
 
-  constructor(descriptor: number, name: string, deadline: number) {
+  constructor(descriptor: number, name: string, deadline: number, isKept = false) {
     this.#descriptor = descriptor;
     this.#name = name;
+    this.#isKept = isKept;
+    this.#buffer = new Uint8Array(isKept ? keptSize : chunkSize);
     if (!Number.isFinite(deadline)) return;
     this.#timer = os.setTimeout(
       () => {
@@ -281,7 +290,7 @@ class Reader {
     return new LimitExceeded(`${this.#name} did not end before the deadline`);
   }
 
-  /** Resolves to the next bytes, none at the end. They are good until the next are asked for. Throws Io, LimitExceeded at the deadline. */
+  /** Resolves to the next bytes, none at the end. They are good until the next are asked for, unless they are kept. Throws Io, LimitExceeded at the deadline. */
   next(): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#isLate) {
@@ -304,14 +313,20 @@ class Reader {
   }
 
   #read(resolve: (bytes: Uint8Array) => void, reject: (error: Error) => void): void {
-    const count = os.read(this.#descriptor, this.#buffer.buffer, 0, chunkSize);
+    const { buffer, byteOffset, length } = this.#buffer;
+    const count = os.read(this.#descriptor, buffer, byteOffset, length);
     if (count === -EINTR) return;
     os.setReadHandler(this.#descriptor, null);
     this.#reject = undefined;
     this.#reads += 1;
     this.#last = count;
-    if (count < 0) reject(failure(-count, this.#name));
-    else resolve(this.#buffer.subarray(0, count));
+    if (count < 0) {
+      reject(failure(-count, this.#name));
+      return;
+    }
+    const bytes = this.#buffer.subarray(0, count);
+    if (this.#isKept) this.#buffer = count < length ? this.#buffer.subarray(count) : new Uint8Array(keptSize);
+    resolve(bytes);
   }
 
   /** A timer that is left would keep the program from ending. */
@@ -526,15 +541,22 @@ class QuickJsHost implements Host {
     const pieces: Uint8Array[] = [];
     let total = 0;
     try {
-      for (;;) {
-        const piece = new Uint8Array(65536);
-        const count = os.read(descriptor, piece.buffer, 0, piece.length);
+      // Nearly all files say their size; those of /proc say 0. One byte more, so that the end of the file is seen without another piece.
+      const size = os.seek(descriptor, 0, SEEK_END);
+      os.seek(descriptor, 0, SEEK_SET);
+      let piece = new Uint8Array(Math.min(limit, size > 0 ? size : unsizedRead) + 1);
+      for (let filled = 0; ; ) {
+        const count = os.read(descriptor, piece.buffer, filled, piece.length - filled);
         if (count === -EINTR) continue;
         if (count < 0) throw failure(-count, path);
-        if (count === 0) return concatenated(pieces);
         total += count;
+        filled += count;
         if (total > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
-        pieces.push(piece.subarray(0, count));
+        if (count > 0 && filled < piece.length) continue;
+        pieces.push(piece.subarray(0, filled));
+        if (count === 0) return concatenated(pieces);
+        piece = new Uint8Array(keptSize);
+        filled = 0;
       }
     } finally {
       os.close(descriptor);
@@ -635,14 +657,14 @@ class QuickJsHost implements Host {
   async *input(descriptor: number, limit: number, deadline: number): AsyncGenerator<Uint8Array> {
     const name = `descriptor ${descriptor}`;
     let total = 0;
-    const reader = new Reader(descriptor, name, deadline);
+    const reader = new Reader(descriptor, name, deadline, true);
     try {
       for (;;) {
         const chunk = await reader.next();
         if (chunk.length === 0) return;
         total += chunk.length;
         if (total > limit) throw new LimitExceeded(`${name}: more than ${limit} bytes`);
-        yield chunk.slice();
+        yield chunk;
       }
     } finally {
       reader.close();

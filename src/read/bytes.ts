@@ -13,6 +13,7 @@ export interface Inner {
   latin1(bytes: Uint8Array): string;
   find(haystack: Uint8Array, needle: Uint8Array, from: number): number;
   linesBeginning(bytes: Uint8Array, beginnings: readonly string[]): string[];
+  isPlain(bytes: Uint8Array): boolean;
 }
 
 let inner: Inner = {
@@ -40,6 +41,7 @@ let inner: Inner = {
       beginnings.some((beginning) => line.slice(0, beginning.length).toLowerCase() === beginning),
     );
   },
+  isPlain: (bytes) => bytes.every((byte) => byte === 0x0a || (byte >= 0x20 && byte < 0x7f)),
 };
 
 /** At its start, a form of the program can give functions that do the same in less time. */
@@ -60,6 +62,11 @@ export function find(haystack: Uint8Array, needle: Uint8Array, from = 0): number
 /** The lines, a character for each byte, that begin with one of these (8 at the most, of small letters of ASCII), in small or large letters. */
 export function linesBeginning(bytes: Uint8Array, beginnings: readonly string[]): string[] {
   return inner.linesBeginning(bytes, beginnings);
+}
+
+/** Nothing but printable ASCII and ends of lines. */
+export function isPlain(bytes: Uint8Array): boolean {
+  return inner.isPlain(bytes);
 }
 
 /** Bytes of a text of `latin1`'s form. */

@@ -17,6 +17,7 @@ import type { Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
 import { declares } from '../locate/declared.ts';
 import { pacmanDatabase, runtimePrograms } from '../locate/programs.ts';
+import { find, fromLatin1, latin1 } from '../read/bytes.ts';
 import type { Settings } from './settings.ts';
 import type { PackageChange } from './transaction.ts';
 
@@ -92,7 +93,7 @@ export async function concernsKata(
 function tellsOfKata(host: Host, database: string, names: ReadonlySet<string>, question: Question): boolean {
   const status = `${database}/status`;
   if (host.holding([status], [field], readLimit).length > 0) {
-    const declaring = packagesWithFields(host.readText(status, readLimit));
+    const declaring = packagesWithFields(host.readBytes(status, readLimit));
     if (declaring.some((name) => names.has(name))) return true;
   }
   return holdsKata(host, listsOf(host, database, names), question);
@@ -105,13 +106,23 @@ function holdsKata(host: Host, lists: readonly string[], { settings }: Question)
 }
 
 /** Whatever state they are in. `Package:` is the first field of each. */
-function packagesWithFields(status: string): string[] {
+function packagesWithFields(status: Uint8Array): string[] {
   const names: string[] = [];
-  for (let at = status.indexOf(field); at !== -1; at = status.indexOf(field, at + 1)) {
-    const start = status.lastIndexOf('\nPackage:', at);
-    names.push(/Package: *(\S+)/.exec(status.slice(Math.max(0, start), at))?.[1] ?? '');
-  }
+  const wanted = fromLatin1(field);
+  for (let at = find(status, wanted); at !== -1; at = find(status, wanted, at + 1))
+    names.push(packageBefore(status, at));
   return names;
+}
+
+/** Most descriptions of a package are shorter, in bytes. */
+const usualDescription = 4096;
+
+function packageBefore(status: Uint8Array, at: number): string {
+  for (let size = usualDescription; ; size *= 4) {
+    const before = latin1(status.subarray(Math.max(0, at - size), at));
+    const start = before.lastIndexOf('\nPackage:');
+    if (start !== -1 || size >= at) return /Package: *(\S+)/.exec(before.slice(Math.max(0, start)))?.[1] ?? '';
+  }
 }
 
 /** Some of which are not there. Of packages that can be installed for several architectures at once, the architecture is in the name. */
