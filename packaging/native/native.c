@@ -471,29 +471,28 @@ static int texts_of(JSContext *context, JSValueConst array, const char **texts, 
   return count;
 }
 
-/* linesBeginning(buffer, from, to, beginnings): see src/read/bytes.ts. */
+/* linesBeginning(buffer, from, to, beginnings, lines): see src/read/bytes.ts. */
 static JSValue lines_beginning(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
   unsigned length;
   const uint8_t *line = range(context, arguments, &length);
   if (line == NULL) return JS_EXCEPTION;
-  const uint8_t *end = line + length;
+  const uint8_t *start = line, *end = line + length;
   const char *beginnings[most_beginnings];
   size_t lengths[most_beginnings];
   const int known = texts_of(context, arguments[3], beginnings, lengths, most_beginnings);
   if (known < 0) return JS_EXCEPTION;
-  JSValue lines = JS_NewArray(context);
-  for (uint32_t found = 0; line <= end;) {
+  for (uint32_t found = 0; line < end && *line != '\n';) {
     const uint8_t *newline = memchr(line, '\n', end - line), *stop = newline == NULL ? end : newline;
     for (int index = 0; index < known; index++) {
       if ((size_t)(stop - line) < lengths[index] || (*line | 0x20) != beginnings[index][0]) continue;
       if (strncasecmp((const char *)line, beginnings[index], lengths[index]) != 0) continue;
-      JS_SetPropertyUint32(context, lines, found++, latin1_string(context, line, stop - line));
+      JS_SetPropertyUint32(context, arguments[4], found++, latin1_string(context, line, stop - line));
       break;
     }
     line = stop + 1;
   }
   free_texts(context, beginnings, known);
-  return lines;
+  return JS_NewInt64(context, line < end ? line - start : -1);
 }
 
 /*
@@ -652,7 +651,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("latin1", 3, to_latin1),
   JS_CFUNC_DEF("find", 7, find_bytes),
   JS_CFUNC_DEF("isPlain", 3, is_plain),
-  JS_CFUNC_DEF("linesBeginning", 4, lines_beginning),
+  JS_CFUNC_DEF("linesBeginning", 5, lines_beginning),
   JS_CFUNC_DEF("memoryFile", 0, memory_file),
 };
 

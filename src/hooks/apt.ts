@@ -12,14 +12,12 @@
 import { codesIn } from '../defaults.ts';
 import { Corrupt, Unsupported, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
-import { find, fromLatin1, isPlain, latin1, linesBeginning, utf8 } from '../read/bytes.ts';
+import { fromLatin1, isPlain, latin1, linesBeginning, utf8 } from '../read/bytes.ts';
 import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 import { nameIn, withReachable } from './file-names.ts';
 
 /** How the lines begin that can hold one of the keys that are looked at: there are thousands of others. */
 const readable = ['katacheck::', 'dpkg::options'];
-/** The end of the configuration's last line and an empty one. */
-const headerMark = new Uint8Array([0x0a, 0x0a]);
 
 /** So many lines that are not understood are told. */
 const mistakeLimit = 10;
@@ -54,11 +52,10 @@ export function parseAptHook(input: Uint8Array, reachable: Reach = (change) => c
   const column = columns[Number(version) as keyof typeof columns];
   if (column === undefined) throw new Unsupported(`version ${version} of apt's hook protocol`);
 
-  const headerEnd = find(input, headerMark);
+  const { lines: header, end: headerEnd } = linesBeginning(input, readable);
   if (headerEnd === -1) throw new Corrupt("apt's hook input has no empty line behind its configuration");
-  const header = linesBeginning(input.subarray(0, headerEnd), readable);
-  const firstLine = (): number => latin1(input.subarray(0, headerEnd)).split('\n').length + 2;
-  const steps = input.subarray(headerEnd + headerMark.length);
+  const firstLine = (): number => latin1(input.subarray(0, headerEnd)).split('\n').length + 1;
+  const steps = input.subarray(headerEnd + 1);
   const told = readLines(
     steps,
     firstLine,
@@ -69,10 +66,12 @@ export function parseAptHook(input: Uint8Array, reachable: Reach = (change) => c
       if (words.length > column.what + 1) words.push(words.splice(column.what).join(' '));
       if (words.length <= column.what || words.includes('') || !signs.has(words[column.sign])) return undefined;
       if (!isOrdinary && words.slice(0, column.what).some((word) => /\s/.test(word))) return undefined;
-      const [name = '', old, next, what = ''] = [words[0], words[column.old], words[column.next], words[column.what]];
+      const old = words[column.old];
+      const next = words[column.next];
+      const what = words[column.what] ?? '';
       const marker = what === '**CONFIGURE**' || what === '**REMOVE**' ? what : null;
       return {
-        name,
+        name: words[0] ?? '',
         oldVersion: old === '-' ? null : (old ?? null),
         newVersion: next === '-' ? null : (next ?? null),
         action: marker === null ? 'unpack' : marker === '**REMOVE**' ? 'remove' : 'configure',

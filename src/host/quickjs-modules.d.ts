@@ -115,13 +115,14 @@ declare module 'native' {
     needleTo: number,
     start: number,
   ): number;
-  /** See read/bytes.ts. */
+  /** Puts the lines into an array, and returns where the first empty one is; see read/bytes.ts. */
   export function linesBeginning(
     buffer: ArrayBufferLike,
     from: number,
     to: number,
     beginnings: readonly string[],
-  ): string[];
+    lines: string[],
+  ): number;
   export function isPlain(buffer: ArrayBufferLike, from: number, to: number): boolean;
   /** A character for each byte. */
   export function latin1(buffer: ArrayBufferLike, from: number, to: number): string;

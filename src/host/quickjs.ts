@@ -77,8 +77,10 @@ export const inner = {
     const [end, needleEnd] = [haystack.byteOffset + haystack.length, needle.byteOffset + needle.length];
     return native.find(haystack.buffer, haystack.byteOffset, end, needle.buffer, needle.byteOffset, needleEnd, from);
   },
-  linesBeginning: ({ buffer, byteOffset, length }: Uint8Array, beginnings: readonly string[]): string[] =>
-    native.linesBeginning(buffer, byteOffset, byteOffset + length, beginnings),
+  linesBeginning: ({ buffer, byteOffset, length }: Uint8Array, beginnings: readonly string[]) => {
+    const lines: string[] = [];
+    return { lines, end: native.linesBeginning(buffer, byteOffset, byteOffset + length, beginnings, lines) };
+  },
   isPlain: ({ buffer, byteOffset, length }: Uint8Array): boolean =>
     native.isPlain(buffer, byteOffset, byteOffset + length),
 };
@@ -263,6 +265,8 @@ class Reader {
   readonly #descriptor: number;
   readonly #name: string;
   readonly #isKept: boolean;
+  /** In bytes: a read of less, and the writer is left alone for a while. */
+  readonly #little: number;
   #timer: object | undefined;
   #buffer: Uint8Array;
   #reject: ((error: Error) => void) | undefined;
@@ -274,6 +278,7 @@ class Reader {
     this.#descriptor = descriptor;
     this.#name = name;
     this.#isKept = isKept;
+    this.#little = isKept ? keptSize / 8 : chunkSize / 2;
     this.#buffer = new Uint8Array(isKept ? keptSize : chunkSize);
     if (!Number.isFinite(deadline)) return;
     this.#timer = os.setTimeout(
@@ -307,7 +312,7 @@ class Reader {
       const listen = (): void => {
         if (!this.#isLate) os.setReadHandler(this.#descriptor, () => this.#read(resolve, reject));
       };
-      if (this.#reads > readsBeforeBreath && this.#last < chunkSize / 2) os.setTimeout(listen, breath);
+      if (this.#reads > readsBeforeBreath && this.#last < this.#little) os.setTimeout(listen, breath);
       else listen();
     });
   }
@@ -657,6 +662,8 @@ class QuickJsHost implements Host {
   async *input(descriptor: number, limit: number, deadline: number): AsyncGenerator<Uint8Array> {
     const name = `descriptor ${descriptor}`;
     let total = 0;
+    // What the writer can put there at once need not be waited for; no pipe, or a refusal, is no matter.
+    native.widenPipe(descriptor, pipeSize);
     const reader = new Reader(descriptor, name, deadline, true);
     try {
       for (;;) {

@@ -8,11 +8,17 @@ import { Corrupt } from '../errors.ts';
 /** 8192 arguments at once is well below every engine's limit. */
 const characterChunk = 8192;
 
+/** Of a text: some of the lines before its first empty one, a character for each byte, and where that is; -1 where there is none. */
+export interface Beginning {
+  readonly lines: string[];
+  readonly end: number;
+}
+
 /** What takes long in an interpreter. */
 export interface Inner {
   latin1(bytes: Uint8Array): string;
   find(haystack: Uint8Array, needle: Uint8Array, from: number): number;
-  linesBeginning(bytes: Uint8Array, beginnings: readonly string[]): string[];
+  linesBeginning(bytes: Uint8Array, beginnings: readonly string[]): Beginning;
   isPlain(bytes: Uint8Array): boolean;
 }
 
@@ -36,10 +42,12 @@ let inner: Inner = {
     return -1;
   },
   linesBeginning: (bytes, beginnings) => {
-    const lines = latin1(bytes).split('\n');
-    return lines.filter((line) =>
-      beginnings.some((beginning) => line.slice(0, beginning.length).toLowerCase() === beginning),
-    );
+    const text = latin1(bytes);
+    const end = text.startsWith('\n') ? 0 : text.indexOf('\n\n') + 1 || -1;
+    const lines = (end === -1 ? text : text.slice(0, end)).split('\n');
+    const isWanted = (line: string): boolean =>
+      beginnings.some((beginning) => line.slice(0, beginning.length).toLowerCase() === beginning);
+    return { lines: lines.filter(isWanted), end };
   },
   isPlain: (bytes) => bytes.every((byte) => byte === 0x0a || (byte >= 0x20 && byte < 0x7f)),
 };
@@ -59,8 +67,8 @@ export function find(haystack: Uint8Array, needle: Uint8Array, from = 0): number
   return inner.find(haystack, needle, from);
 }
 
-/** The lines, a character for each byte, that begin with one of these (8 at the most, of small letters of ASCII), in small or large letters. */
-export function linesBeginning(bytes: Uint8Array, beginnings: readonly string[]): string[] {
+/** The lines before the first empty one that begin with one of these (8 at the most, in small letters of ASCII), in small or large letters. */
+export function linesBeginning(bytes: Uint8Array, beginnings: readonly string[]): Beginning {
   return inner.linesBeginning(bytes, beginnings);
 }
 
