@@ -1,8 +1,14 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Corrupt } from '../../src/errors.ts';
-import { Bytes, find, fromLatin1, latin1, toUtf8, utf8 } from '../../src/read/bytes.ts';
+import { createNodeHost } from '../../src/host/node.ts';
+import { Bytes, find, fromLatin1, isPlain, latin1, linesBeginning, toUtf8, utf8 } from '../../src/read/bytes.ts';
+import { run, temporaryFolder } from '../images.ts';
 import { suite } from '../suite.ts';
+import { answers } from './inner.ts';
 
+const top = join(import.meta.dirname, '../..');
 const test = suite('bytes');
 const every = Uint8Array.from({ length: 256 }, (_, index) => index);
 
@@ -59,6 +65,48 @@ for (const [rule, haystack, needle, from, expected] of searches) {
     assert.is(find(fromLatin1(haystack), fromLatin1(needle), from), expected);
   });
 }
+
+const heads: readonly [rule: string, text: string, lines: readonly string[], end: number][] = [
+  ['large letters and small ones', 'KATA=1\nkata=2\nno\n\n', ['KATA=1', 'kata=2'], 17],
+  ['nothing behind the empty line counts', 'a\n\nkata\n', [], 2],
+  ['no empty line', 'kata\n', ['kata'], -1],
+  ['an empty line alone', '\nkata', [], 0],
+  ['bytes that are no ASCII', 'kata\xe9\n\n', ['kata\xe9'], 6],
+  ['a line shorter than what it is to begin with', 'kat\n\n', [], 4],
+  ['nothing', '', [], -1],
+];
+
+for (const [rule, text, lines, end] of heads) {
+  test(`the lines before the first empty one: ${rule}`, () => {
+    assert.equal(linesBeginning(fromLatin1(text), ['kata']), { lines, end });
+  });
+}
+
+for (const [rule, text, expected] of [
+  ['printable', ' ~a\nb', true],
+  ['nothing', '', true],
+  ['a tabulator', 'a\tb', false],
+  ['a letter beyond ASCII', '\xe9', false],
+  ['DEL', '\x7f', false],
+] as const) {
+  test(`plain: ${rule}`, () => assert.is(isPlain(fromLatin1(text)), expected));
+}
+
+const cases = 3000;
+
+test(
+  `the native form finds in ${cases} random texts what this one finds`,
+  () => {
+    const folder = temporaryFolder();
+    const [program, path] = [join(folder, 'inner'), join(folder, 'content')];
+    run(join(top, 'packaging/native/build'), join(import.meta.dirname, 'inner.quickjs.ts'), program);
+    const native = run(program, `${cases}`, path).split('\n');
+    const own = answers(cases, path, createNodeHost(), (bytes) => writeFileSync(path, bytes)).split('\n');
+    assert.is(own.length, cases);
+    assert.equal(native, own);
+  },
+  { needs: [join(top, 'dist/kata-check')] },
+);
 
 const bytes = new Bytes(Uint8Array.from([0x01, 0x02, 0xff, 0xfe, 0x80, 0x00, 0x1f, 0x00, 0x00, 0x20]), 'a header');
 
