@@ -1,10 +1,10 @@
 /** Writes what walk.ts reads in an image, in the native form: `PROGRAM IMAGE`. */
 
-import { createQuickJsHost, latin1 } from '../../src/host/quickjs.ts';
-import { replaceLatin1 } from '../../src/read/bytes.ts';
+import { createQuickJsHost, inner } from '../../src/host/quickjs.ts';
+import { replaceInner } from '../../src/read/bytes.ts';
 import { walk } from './walk.ts';
 
-replaceLatin1(latin1);
+replaceInner(inner);
 const host = createQuickJsHost();
 
 // Not awaited, as in src/main.quickjs.ts.
