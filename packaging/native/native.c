@@ -3,8 +3,8 @@
  * libzstd or liblzma, in half the time of their programs; they are looked for when they are wanted, so that the program needs libc only.
  * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `openPath` opens a file
  * whose name is no UTF-8. `isZero` finds the holes of a file. `lz4Block`
- * decompresses one block of LZ4. `holding` looks for texts in hundreds of files, which every apt run waits for. `cpioHeader` and `nextCommit`
- * are what an initrd is asked for thousands of times, and an agent's binary for each of its 60 million bytes. Interface of libz: its
+ * decompresses one block of LZ4. `holding` looks for texts in hundreds of files, which every apt run waits for. `entryTable` holds the entries
+ * of an initrd, of which there are tens of thousands. `nextCommit` looks through an agent's binary, which has 60 million bytes. Interface of libz: its
  * zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h; of liblzma 5: its lzma/base.h.
  */
 
@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
+#include "entries.h"
 #include "lz4.h"
 #include "quickjs.h"
 
@@ -335,53 +336,6 @@ static JSValue decompress_lz4(JSContext *context, JSValueConst this, int count, 
   return JS_NewInt64(context, lz4_block(input, input_size, output, start, output_size, is_partial));
 }
 
-/* Eight hexadecimal digits; -1 when one of them is none. */
-static int64_t hexadecimal(const uint8_t *digits) {
-  int64_t value = 0;
-  for (int index = 0; index < 8; index++) {
-    const unsigned digit = digits[index];
-    const unsigned letter = (digit | 0x20) - 'a';
-    if (digit - '0' < 10) value = value * 16 + (digit - '0');
-    else if (letter < 6) value = value * 16 + letter + 10;
-    else return -1;
-  }
-  return value;
-}
-
-enum { cpio_header = 110, cpio_longest_name = 4096 };
-
-/*
- * cpioHeader(buffer, from, to, fields): the name of the entry of an initrd whose header begins at `from`, where all of it is there and it is
- * as nearly all are; else undefined, and src/read/cpio.ts has to find out what is different. `fields`, an ArrayBuffer of three doubles, gets
- * how many bytes header, name and padding take, the kind of the entry (0 directory, 1 file, 2 symbolic link, 3 other) and its size in bytes.
- * Not as nearly all are: a broken header, a file with several names, a name that is not of ASCII alone, and the trailer.
- */
-static JSValue read_cpio_header(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
-  unsigned length;
-  size_t fields_size;
-  const uint8_t *header = range(context, arguments, &length);
-  double *fields = header == NULL ? NULL : (double *)JS_GetArrayBuffer(context, &fields_size, arguments[3]);
-  if (fields == NULL) return JS_EXCEPTION;
-  if (fields_size < 3 * sizeof *fields) return JS_ThrowRangeError(context, "three fields");
-  if (length < cpio_header || memcmp(header, "07070", 5) != 0 || (header[5] != '1' && header[5] != '2')) return JS_UNDEFINED;
-  const int64_t mode = hexadecimal(header + 14), links = hexadecimal(header + 38), size = hexadecimal(header + 54);
-  const int64_t name_size = hexadecimal(header + 94);
-  if (mode < 0 || links < 0 || size < 0 || name_size < 2 || name_size > cpio_longest_name) return JS_UNDEFINED;
-  const unsigned whole = (cpio_header + name_size + 3) / 4 * 4, format = mode & 0xf000;
-  if (whole > length) return JS_UNDEFINED;
-  const int kind = format == 0x4000 ? 0 : format == 0x8000 ? 1 : format == 0xa000 ? 2 : 3;
-  if (kind != 0 && links > 1) return JS_UNDEFINED;
-  const uint8_t *name = header + cpio_header;
-  const uint8_t *end = memchr(name, 0, name_size);
-  if (end == NULL || end == name || memcmp(name, "TRAILER!!!", 10) == 0) return JS_UNDEFINED;
-  for (const uint8_t *at = name; at < end; at++)
-    if (*at >= 0x80) return JS_UNDEFINED;
-  fields[0] = whole;
-  fields[1] = kind;
-  fields[2] = size;
-  return JS_NewStringLen(context, (const char *)name, end - name);
-}
-
 /* A string of one character for each byte. QuickJS takes UTF-8, in which a byte over 0x7f is two. */
 static JSValue latin1_string(JSContext *context, const uint8_t *bytes, unsigned length) {
   unsigned high = 0;
@@ -615,7 +569,6 @@ static JSValue holding(JSContext *context, JSValueConst this, int count, JSValue
   return results;
 }
 
-static const JSCFunctionListEntry methods[] = { JS_CFUNC_DEF("step", 6, decompressor_step) };
 /*
  * alarm(milliseconds): SIGALRM then, with its default action and for certain. A signal that is caught, or the event loop's own timer, would
  * not end a process that waits for a filesystem without an answer; one that is to die of it does.
@@ -638,6 +591,227 @@ static JSValue memory_file(JSContext *context, JSValueConst this, int count, JSV
   return JS_NewInt32(context, memfd_create("kata-check", MFD_CLOEXEC));
 }
 
+static JSClassID table_class;
+
+static void table_finalizer(JSRuntime *runtime, JSValue value) {
+  struct table *table = JS_GetOpaque(value, table_class);
+  if (table != NULL) free_table(table);
+}
+
+static JSClassDef table_definition = { "EntryTable", .finalizer = table_finalizer };
+
+/* The bytes of a string that has a character for each; they are to be freed. NULL with an exception when it is none, or without memory. */
+static uint8_t *string_bytes(JSContext *context, JSValueConst value, size_t *length) {
+  size_t size, at = 0;
+  const char *text = JS_ToCStringLen(context, &size, value);
+  uint8_t *bytes = text == NULL ? NULL : js_malloc(context, size + 1);
+  *length = 0;
+  while (bytes != NULL && at < size) {
+    const uint8_t first = text[at++];
+    bytes[(*length)++] = first < 0x80 ? first : first << 6 | (text[at++] & 0x3f);
+    if (first < 0xc4) continue;
+    js_free(context, bytes);
+    bytes = NULL;
+    JS_ThrowRangeError(context, "no string of bytes");
+  }
+  JS_FreeCString(context, text);
+  return bytes;
+}
+
+/* entryTable(wanted): see EntryTable in src/host/host.ts, as all that follows. */
+static JSValue make_table(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  struct table *table = new_table();
+  if (table == NULL) return JS_ThrowOutOfMemory(context);
+  JSValue object = JS_NewObjectClass(context, table_class);
+  if (JS_IsException(object)) {
+    free_table(table);
+    return object;
+  }
+  JS_SetOpaque(object, table);
+  const uint32_t wanted = length_of(context, arguments[0]);
+  for (uint32_t index = 0; index < wanted; index++) {
+    JSValue name = JS_GetPropertyUint32(context, arguments[0], index);
+    size_t length;
+    uint8_t *bytes = string_bytes(context, name, &length);
+    const int fits = bytes != NULL && want_name(table, bytes, length);
+    js_free(context, bytes);
+    JS_FreeValue(context, name);
+    if (fits) continue;
+    JS_FreeValue(context, object);
+    return bytes == NULL ? JS_EXCEPTION : JS_ThrowRangeError(context, "too many names, or too long ones");
+  }
+  return object;
+}
+
+/* The table, and the number of one of its entries; NULL with an exception. */
+static struct table *table_of(JSContext *context, JSValueConst this, JSValueConst number, uint32_t *entry) {
+  struct table *table = JS_GetOpaque2(context, this, table_class);
+  if (table == NULL || JS_ToUint32(context, entry, number)) return NULL;
+  if (*entry < table->entry_count) return table;
+  JS_ThrowRangeError(context, "no entry %u", *entry);
+  return NULL;
+}
+
+static JSValue table_add(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  struct table *table = JS_GetOpaque2(context, this, table_class);
+  uint32_t kind;
+  if (table == NULL || JS_ToUint32(context, &kind, arguments[0])) return JS_EXCEPTION;
+  const int64_t number = add_entry(table, kind);
+  return number < 0 ? JS_ThrowOutOfMemory(context) : JS_NewInt64(context, number);
+}
+
+static JSValue table_find(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  uint32_t directory;
+  size_t length;
+  struct table *table = table_of(context, this, arguments[0], &directory);
+  uint8_t *bytes = table == NULL ? NULL : string_bytes(context, arguments[1], &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  const struct name *name = find_name(table, directory, bytes, length);
+  js_free(context, bytes);
+  return JS_NewInt64(context, name == NULL ? -1 : (int64_t)name->entry);
+}
+
+static JSValue table_put(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  uint32_t directory, entry;
+  size_t length;
+  struct table *table = table_of(context, this, arguments[0], &directory);
+  if (table == NULL || table_of(context, this, arguments[2], &entry) == NULL) return JS_EXCEPTION;
+  uint8_t *bytes = string_bytes(context, arguments[1], &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  const int is_put = put_name(table, directory, bytes, length, entry);
+  js_free(context, bytes);
+  return is_put ? JS_UNDEFINED : JS_ThrowOutOfMemory(context);
+}
+
+static JSValue table_names(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  uint32_t directory, found = 0;
+  struct table *table = table_of(context, this, arguments[0], &directory);
+  if (table == NULL) return JS_EXCEPTION;
+  JSValue names = JS_NewArray(context);
+  for (const struct name *name = table->names; name < table->names + table->name_count; name++)
+    if (name->directory == directory)
+      JS_SetPropertyUint32(context, names, found++, latin1_string(context, table->text + name->start, name->length));
+  return names;
+}
+
+enum { column_kind, column_size, column_place, column_segment };
+
+static JSValue table_get(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  uint32_t number, column;
+  struct table *table = table_of(context, this, arguments[0], &number);
+  if (table == NULL || JS_ToUint32(context, &column, arguments[1])) return JS_EXCEPTION;
+  const struct entry *entry = &table->entries[number];
+  switch (column) {
+    case column_kind: return JS_NewInt32(context, entry->kind);
+    case column_size: return JS_NewInt64(context, entry->size);
+    case column_place: return JS_NewInt64(context, entry->place);
+    case column_segment: return JS_NewInt32(context, entry->segment);
+  }
+  return JS_ThrowRangeError(context, "no column %u", column);
+}
+
+static JSValue table_set(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  uint32_t number, column;
+  double value;
+  struct table *table = table_of(context, this, arguments[0], &number);
+  if (table == NULL || JS_ToUint32(context, &column, arguments[1]) || JS_ToFloat64(context, &value, arguments[2])) return JS_EXCEPTION;
+  struct entry *entry = &table->entries[number];
+  if (!(value >= 0 && value <= UINT64_C(1) << 53)) return JS_ThrowRangeError(context, "no place");
+  switch (column) {
+    case column_size: entry->size = (uint64_t)value; break;
+    case column_place: entry->place = value; break;
+    case column_segment: entry->segment = (uint64_t)value; break;
+    default: return JS_ThrowRangeError(context, "no column %u", column);
+  }
+  return JS_UNDEFINED;
+}
+
+static JSValue table_target(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  uint32_t number;
+  struct table *table = table_of(context, this, arguments[0], &number);
+  if (table == NULL) return JS_EXCEPTION;
+  const struct entry *entry = &table->entries[number];
+  if (entry->kind != kind_symlink) return JS_ThrowTypeError(context, "no symbolic link");
+  return latin1_string(context, table->text + (size_t)entry->place, entry->size);
+}
+
+static JSValue table_set_target(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  uint32_t number;
+  size_t length;
+  struct table *table = table_of(context, this, arguments[0], &number);
+  uint8_t *bytes = table == NULL ? NULL : string_bytes(context, arguments[1], &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  const int64_t start = keep_text(table, bytes, length);
+  js_free(context, bytes);
+  if (start < 0) return JS_ThrowOutOfMemory(context);
+  table->entries[number].place = start;
+  table->entries[number].size = length;
+  return JS_UNDEFINED;
+}
+
+static JSValue table_recall(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  size_t length;
+  struct table *table = JS_GetOpaque2(context, this, table_class);
+  uint8_t *bytes = table == NULL ? NULL : string_bytes(context, arguments[0], &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  const int64_t directory = recall(table, bytes, length);
+  js_free(context, bytes);
+  return JS_NewInt64(context, directory);
+}
+
+static JSValue table_remember(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  uint32_t directory;
+  size_t length;
+  struct table *table = table_of(context, this, arguments[1], &directory);
+  uint8_t *bytes = table == NULL ? NULL : string_bytes(context, arguments[0], &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  remember(table, bytes, length, directory);
+  js_free(context, bytes);
+  return JS_UNDEFINED;
+}
+
+/* walk(state, buffer, from, to) or walk(state, descriptor, from, size). */
+static JSValue table_walk(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  enum { position, entries_left, name_bytes_left, steps, segment, state_size };
+  struct table *table = JS_GetOpaque2(context, this, table_class);
+  size_t size;
+  double *state = table == NULL ? NULL : (double *)JS_GetArrayBuffer(context, &size, arguments[0]);
+  int64_t from, to;
+  if (state != NULL && size < state_size * sizeof *state) return JS_ThrowRangeError(context, "too few numbers");
+  if (state == NULL || JS_ToInt64(context, &from, arguments[2]) || JS_ToInt64(context, &to, arguments[3])) return JS_EXCEPTION;
+  struct walk walk = {
+    .position = state[position],
+    .entries_left = state[entries_left],
+    .name_bytes_left = state[name_bytes_left],
+    .segment = state[segment],
+  };
+  if (JS_IsNumber(arguments[1])) {
+    if (JS_ToInt32(context, &walk.descriptor, arguments[1])) return JS_EXCEPTION;
+    walk.origin = from;
+    walk.end = to;
+    walk.bytes = table->window;
+    walk.start = table->window_start;
+    walk.length = table->window_length;
+  } else {
+    unsigned length;
+    walk.descriptor = -1;
+    walk.bytes = range(context, arguments + 1, &length);
+    if (walk.bytes == NULL) return JS_EXCEPTION;
+    walk.start = state[position];
+    walk.length = length;
+  }
+  walk_entries(table, &walk);
+  if (walk.descriptor >= 0) {
+    table->window_start = walk.start;
+    table->window_length = walk.length;
+  }
+  state[position] = walk.position;
+  state[entries_left] = walk.entries_left;
+  state[name_bytes_left] = walk.name_bytes_left;
+  state[steps] = walk.steps;
+  return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("alarm", 1, set_alarm),
   JS_CFUNC_DEF("decompressor", 1, make_decompressor),
@@ -646,7 +820,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("openPath", 3, open_path),
   JS_CFUNC_DEF("isZero", 3, is_zero),
   JS_CFUNC_DEF("holding", 3, holding),
-  JS_CFUNC_DEF("cpioHeader", 4, read_cpio_header),
+  JS_CFUNC_DEF("entryTable", 1, make_table),
   JS_CFUNC_DEF("nextCommit", 5, next_commit),
   JS_CFUNC_DEF("latin1", 3, to_latin1),
   JS_CFUNC_DEF("find", 7, find_bytes),
@@ -655,17 +829,40 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("memoryFile", 0, memory_file),
 };
 
-static int fill_module(JSContext *context, JSModuleDef *module) {
-  JS_NewClassID(&decompressor_class);
-  JS_NewClass(JS_GetRuntime(context), decompressor_class, &decompressor_definition);
+static const JSCFunctionListEntry decompressor_methods[] = { JS_CFUNC_DEF("step", 6, decompressor_step) };
+
+static const JSCFunctionListEntry table_methods[] = {
+  JS_CFUNC_DEF("add", 1, table_add),
+  JS_CFUNC_DEF("find", 2, table_find),
+  JS_CFUNC_DEF("put", 3, table_put),
+  JS_CFUNC_DEF("names", 1, table_names),
+  JS_CFUNC_DEF("get", 2, table_get),
+  JS_CFUNC_DEF("set", 3, table_set),
+  JS_CFUNC_DEF("target", 1, table_target),
+  JS_CFUNC_DEF("setTarget", 2, table_set_target),
+  JS_CFUNC_DEF("recall", 1, table_recall),
+  JS_CFUNC_DEF("remember", 2, table_remember),
+  JS_CFUNC_DEF("walk", 4, table_walk),
+};
+
+#define COUNT(array) (sizeof array / sizeof *array)
+
+static void make_class(JSContext *context, JSClassID *id, JSClassDef *definition, const JSCFunctionListEntry *methods, int count) {
+  JS_NewClassID(id);
+  JS_NewClass(JS_GetRuntime(context), *id, definition);
   JSValue prototype = JS_NewObject(context);
-  JS_SetPropertyFunctionList(context, prototype, methods, sizeof methods / sizeof *methods);
-  JS_SetClassProto(context, decompressor_class, prototype);
-  return JS_SetModuleExportList(context, module, functions, sizeof functions / sizeof *functions);
+  JS_SetPropertyFunctionList(context, prototype, methods, count);
+  JS_SetClassProto(context, *id, prototype);
+}
+
+static int fill_module(JSContext *context, JSModuleDef *module) {
+  make_class(context, &decompressor_class, &decompressor_definition, decompressor_methods, COUNT(decompressor_methods));
+  make_class(context, &table_class, &table_definition, table_methods, COUNT(table_methods));
+  return JS_SetModuleExportList(context, module, functions, COUNT(functions));
 }
 
 JSModuleDef *js_init_module_native(JSContext *context, const char *name) {
   JSModuleDef *module = JS_NewCModule(context, name, fill_module);
-  if (module != NULL) JS_AddModuleExportList(context, module, functions, sizeof functions / sizeof *functions);
+  if (module != NULL) JS_AddModuleExportList(context, module, functions, COUNT(functions));
   return module;
 }

@@ -26,6 +26,8 @@ export interface File {
   readonly path: string;
   /** Size in bytes when it was opened. */
   readonly size: number;
+  /** For what the host itself does with the file, where it does. */
+  readonly descriptor?: number;
   /** Exactly `length` bytes from `offset` (both in bytes). Throws Io when the file ends before, or cannot be read. */
   read(offset: number, length: number): Uint8Array;
   close(): void;
@@ -37,6 +39,34 @@ export interface TemporaryFile extends File {
   readonly size: number;
   /** At the end; a piece of nothing but zeros may become a hole. Throws Io (a full disk). */
   write(bytes: Uint8Array): void;
+}
+
+/**
+ * What the archives of an initrd unpack to, for read/tree.ts, which knows what it means: an entry is a number here, the first is 0. Names and
+ * targets are byte strings. A number that is none is -1.
+ */
+export interface EntryTable {
+  /** Returns the number of a new entry. */
+  add(kind: number): number;
+  /** The entry of that name in a directory. */
+  find(directory: number, name: string): number;
+  /** Puts an entry at a name, in the place of what is there; a new name counts in the size of the directory. */
+  put(directory: number, name: string, entry: number): void;
+  names(directory: number): string[];
+  /** Columns: 0 the kind (0 directory, 1 file, 2 symbolic link, 3 other), 1 the size, 2 where the content begins, 3 the number of its segment. */
+  get(entry: number, column: number): number;
+  set(entry: number, column: number, value: number): void;
+  target(entry: number): string;
+  setTarget(entry: number, target: string): void;
+  /** The directory that was remembered last, when this path led there, and no name was put in the place of another one since. */
+  recall(path: string): number;
+  remember(path: string, directory: number): void;
+  /**
+   * Takes the next entries of an archive by itself, as far as they are as nearly all are: from the bytes `from` to `to`, or of an open file from
+   * `from` on, with `to` bytes in all. `state` is where it stands in the stream, how many entries and bytes of names may still come, how many parts of paths were
+   * gone through, and the number of the segment. It returns before it takes long.
+   */
+  readonly walk?: (state: ArrayBufferLike, source: ArrayBufferLike | number, from: number, to: number) => void;
 }
 
 export interface RunOptions {
@@ -132,12 +162,8 @@ export interface Host {
    * partial: stops there, whatever else the input holds. Returns where it ended, or -1 for a bad block.
    */
   readonly lz4Block?: (input: Uint8Array, output: Uint8Array, start: number, end: number, isPartial: boolean) => number;
-  /**
-   * The header, name and padding of a newc entry that begins at `at`, where the host reads it faster than JavaScript does: returns the name
-   * and sets `fields` to the length of the three, the kind (0 directory, 1 file, 2 symbolic link, 3 other) and the size of the content, all in bytes.
-   * Undefined for what is broken, not there as a whole, or not as nearly all entries are.
-   */
-  readonly cpioHeader?: (bytes: Uint8Array, at: number, fields: Float64Array) => string | undefined;
+  /** A table for the entries of one initrd, where the host has one that is faster than JavaScript. `wanted`: names that it leaves to its caller. */
+  readonly entryTable?: (wanted: readonly string[]) => EntryTable;
   /** Where, from `from` on and before `end`, the next dash stands with a decimal digit before and 40 hexadecimal ones behind it; else -1. */
   readonly nextCommit?: (bytes: Uint8Array, from: number, end: number) => number;
 

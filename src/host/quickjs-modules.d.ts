@@ -96,13 +96,7 @@ declare module 'native' {
     start: number,
     isPartial: boolean,
   ): number;
-  /** See native.c; `fields` gets three numbers. */
-  export function cpioHeader(
-    buffer: ArrayBufferLike,
-    from: number,
-    to: number,
-    fields: ArrayBufferLike,
-  ): string | undefined;
+  export function entryTable(wanted: readonly string[]): import('./host.ts').EntryTable;
   /** `start`, `end` and the result count from the range's beginning. */
   export function nextCommit(buffer: ArrayBufferLike, from: number, to: number, start: number, end: number): number;
   /** Where the second range first stands in the first one at or after `start`, which counts from its beginning as the result does; or -1. */

@@ -13,6 +13,7 @@ import {
   type Completed,
   cleanEnvironment,
   concatenated,
+  type EntryTable,
   type File,
   type FileKind,
   findProgram,
@@ -131,7 +132,7 @@ function openFile(path: string): number {
 
 class QuickJsFile implements File {
   readonly path: string;
-  protected readonly descriptor: number;
+  readonly descriptor: number;
   protected length: number;
 
   constructor(path: string, descriptor = openFile(path)) {
@@ -723,9 +724,8 @@ class QuickJsHost implements Host {
     return native.lz4Block(input.buffer, from, from + length, output.buffer, base, stop, start, isPartial);
   }
 
-  cpioHeader(bytes: Uint8Array, at: number, fields: Float64Array): string | undefined {
-    const { buffer, byteOffset, length } = bytes;
-    return native.cpioHeader(buffer, byteOffset + at, byteOffset + length, fields.buffer);
+  entryTable(wanted: readonly string[]): EntryTable {
+    return native.entryTable(wanted);
   }
 
   nextCommit({ buffer, byteOffset, length }: Uint8Array, from: number, end: number): number {

@@ -95,7 +95,7 @@ export function rootedHost(host: Host, root: string): Host {
     replaceFile: (path, text, mode) => host.replaceFile(inside(path), text, mode),
     removeFile: (path) => host.removeFile(root + resolvePath(host, root, path, false)),
     ...(host.lz4Block !== undefined && { lz4Block: host.lz4Block }),
-    ...(host.cpioHeader !== undefined && { cpioHeader: host.cpioHeader }),
+    ...(host.entryTable !== undefined && { entryTable: host.entryTable }),
     ...(host.nextCommit !== undefined && { nextCommit: host.nextCommit }),
     isTerminal: (descriptor) => host.isTerminal(descriptor),
     write: (descriptor, text) => host.write(descriptor, text),

@@ -31,7 +31,7 @@ export const trailer = 'TRAILER!!!';
 /** Where each field of eight hexadecimal digits that is used here stands in a header. */
 const field = { inode: 6, mode: 14, links: 38, size: 54, deviceMajor: 62, deviceMinor: 70, nameSize: 94 } as const;
 /** One read of a plain archive: a header and its name, and what small entries follow. */
-const readAhead = 512;
+const readAhead = 4096;
 /** Pieces of a plain file's content. */
 const pieceSize = 256 * 1024;
 
@@ -208,8 +208,8 @@ interface Cursor {
   take(length: number): Uint8Array | Promise<Uint8Array>;
   /** Passes over `length` bytes. Throws Corrupt at the end. */
   skip(length: number): Promise<void> | undefined;
-  /** The name of the next entry, and what Host.cpioHeader says of it in `fields`: the next bytes are those behind the name. Undefined where it says nothing. */
-  header(fields: Float64Array): string | undefined;
+  /** Passes over the entries that the host takes into the tree by itself; none where it does not. Throws Corrupt at the end, LimitExceeded. */
+  walk(tree: Tree, segment: Segment): Promise<void> | undefined;
 }
 
 /** Skips by seeking: of a file's content nothing is read. */
@@ -232,7 +232,8 @@ class SourceCursor implements Cursor {
     if (position < this.#start || position + length > this.#start + this.#buffer.length) {
       this.#check(length);
       const wanted = Math.min(Math.max(length, readAhead), this.#source.length - position);
-      this.#buffer = this.#source.read(position, wanted, this.what).data;
+      // The number of entries bounds that of these reads.
+      this.#buffer = this.#source.file.read(this.#source.offset + position, wanted);
       this.#start = position;
     }
     this.position = position + length;
@@ -244,16 +245,8 @@ class SourceCursor implements Cursor {
     this.position += length;
   }
 
-  header(fields: Float64Array): string | undefined {
-    const { cpioHeader } = this.#source.budget;
-    if (cpioHeader === undefined || this.position + headerSize > this.#source.length) return undefined;
-    if (this.position < this.#start || this.position + headerSize > this.#start + this.#buffer.length) {
-      this.take(headerSize);
-      this.position -= headerSize;
-    }
-    const path = cpioHeader(this.#buffer, this.position - this.#start, fields);
-    if (path !== undefined) this.position += fields[0] as number;
-    return path;
+  walk(tree: Tree, segment: Segment): undefined {
+    this.position = tree.walk(this.position, segment);
   }
 
   #check(length: number): void {
@@ -315,12 +308,9 @@ class StreamCursor implements Cursor {
     return undefined;
   }
 
-  header(fields: Float64Array): string | undefined {
-    const path = this.#source.budget.cpioHeader?.(this.#chunk, this.#at, fields);
-    if (path === undefined) return undefined;
-    this.#at += fields[0] as number;
-    this.position += fields[0] as number;
-    return path;
+  walk(tree: Tree, segment: Segment): Promise<void> | undefined {
+    if (this.#at === this.#chunk.length) return undefined;
+    return this.skip(tree.walk(this.position, segment, this.#chunk, this.#at) - this.position);
   }
 
   async #skipOn(length: number): Promise<void> {
@@ -475,28 +465,8 @@ class HardLinks {
   }
 }
 
-/** What stands before the content of an entry. */
-interface Head {
-  readonly path: string;
-  readonly kind: InodeKind;
-  /** Of the content, in bytes. */
-  readonly size: number;
-  readonly shared: CpioHeader['shared'];
-}
-
-/** By their numbers in `Host.cpioHeader`. */
-const kindNumbers: readonly InodeKind[] = ['directory', 'file', 'symlink', 'other'];
-const fields = new Float64Array(3);
-
-/** The next entry's, where the host reads it itself. */
-function quickHead(cursor: Cursor): Head | undefined {
-  const path = cursor.header(fields);
-  if (path === undefined) return undefined;
-  return { path, kind: kindNumbers[fields[1] as number] as InodeKind, size: fields[2] as number, shared: undefined };
-}
-
 /** `isFirst`: of all of a compressed stream. */
-async function nextHead(cursor: Cursor, isFirst: boolean): Promise<Head> {
+async function nextHead(cursor: Cursor, isFirst: boolean): Promise<Omit<CpioHeader, 'nameSize'> & { path: string }> {
   const place = cursor.position;
   const got = cursor.take(headerSize);
   const header = got instanceof Promise ? await got : got;
@@ -516,8 +486,13 @@ async function readArchive(cursor: Cursor, tree: Tree, segment: Segment, isFirst
   const linked = new HardLinks(cursor.what);
   const start = cursor.position;
   for (;;) {
-    const place = cursor.position;
-    const { path, kind, size, shared } = quickHead(cursor) ?? (await nextHead(cursor, isFirst && place === start));
+    let place: number;
+    do {
+      place = cursor.position;
+      const walked = cursor.walk(tree, segment);
+      if (walked !== undefined) await walked;
+    } while (cursor.position > place);
+    const { path, kind, size, shared } = await nextHead(cursor, isFirst && place === start);
     const identity = shared === undefined ? undefined : linked.identity(shared);
     tree.count(path.length);
     if (path === trailer) {

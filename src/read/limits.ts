@@ -40,7 +40,7 @@ export const decompressedBytes = 2 * 1024 * 1024 * 1024;
 export const decompressedRatio = 32;
 /** Bytes to which even a small initrd may unpack. */
 export const decompressedFloor = 256 * 1024 * 1024;
-/** Headers in all archives of one initrd, and directories only named in a path. Real ones have 5,000 to 30,000 in all; so many take 20 to 30 MB of memory. */
+/** Headers in all archives of one initrd, and directories only named in a path. Real ones have 5,000 to 30,000 in all; so many take 20 to 30 MB of memory. It bounds the reads of headers, too. */
 export const initrdEntries = 95_000;
 /** Bytes of all paths and symbolic links of one initrd, some of which are kept. 30,000 entries have about 2 MB. */
 export const initrdNameBytes = 6 * 1024 * 1024;

@@ -15,20 +15,20 @@ export class Budget {
   readonly deadline: number;
   /** The host's own parts, which take less of the time. */
   readonly lz4Block: Host['lz4Block'];
-  readonly cpioHeader: Host['cpioHeader'];
+  readonly entryTable: Host['entryTable'];
   readonly nextCommit: Host['nextCommit'];
   readonly #host: Pick<Host, 'now'>;
 
   /** `deadline`: milliseconds on the host's clock. `steps`: through the structures of the image. */
   constructor(
-    host: Pick<Host, 'now' | 'lz4Block' | 'cpioHeader' | 'nextCommit'>,
+    host: Pick<Host, 'now' | 'lz4Block' | 'entryTable' | 'nextCommit'>,
     deadline: number,
     steps = limits.imageSteps,
   ) {
     this.#host = host;
     this.#stepsLeft = steps;
     this.lz4Block = host.lz4Block;
-    this.cpioHeader = host.cpioHeader;
+    this.entryTable = host.entryTable;
     this.nextCommit = host.nextCommit;
     this.deadline = deadline;
   }

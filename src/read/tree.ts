@@ -5,6 +5,7 @@
  */
 
 import { Corrupt, LimitExceeded, Unsupported } from '../errors.ts';
+import type { EntryTable } from '../host/host.ts';
 import { latin1 } from './bytes.ts';
 import type { Compression } from './decompress.ts';
 import type { Inode, InodeKind } from './filesystem.ts';
@@ -26,6 +27,78 @@ const root = 0;
 const entriesBetweenLooks = 64;
 /** Rows of the columns at the start. */
 const fewEntries = 4096;
+/** Of `EntryTable.get`. */
+const columns = { kind: 0, size: 1, place: 2, segment: 3 } as const;
+/** Of what `EntryTable.walk` is given. */
+const state = { position: 0, entriesLeft: 1, nameBytesLeft: 2, steps: 3, segment: 4 } as const;
+
+/** As the native form has it in packaging/native/entries.h. */
+class ColumnTable implements EntryTable {
+  /** By the directory's number, a slash and the name in it. */
+  readonly #numbers = new Map<string, number>();
+  #count = 0;
+  /** Kinds, sizes, places and segments. */
+  #columns = [Uint8Array, Uint32Array, Float64Array, Uint8Array].map((make) => new make(fewEntries));
+  readonly #targets: string[] = [];
+  #lastPath: string | undefined;
+  #lastDirectory = root;
+
+  add(kind: number): number {
+    const number = this.#count;
+    if (number === this.#columns[0]?.length) {
+      this.#columns = this.#columns.map((column) => {
+        const wider = new (column.constructor as Uint8ArrayConstructor)(number * 2);
+        wider.set(column);
+        return wider;
+      });
+    }
+    this.#count += 1;
+    this.set(number, columns.kind, kind);
+    return number;
+  }
+
+  find(directory: number, name: string): number {
+    return this.#numbers.get(`${directory}/${name}`) ?? -1;
+  }
+
+  put(directory: number, name: string, entry: number): void {
+    const key = `${directory}/${name}`;
+    if (this.#numbers.has(key)) this.#lastPath = undefined;
+    else this.set(directory, columns.size, this.get(directory, columns.size) + 1);
+    this.#numbers.set(key, entry);
+  }
+
+  names(directory: number): string[] {
+    const prefix = `${directory}/`;
+    return [...this.#numbers.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+  }
+
+  get(entry: number, column: number): number {
+    return this.#columns[column]?.[entry] as number;
+  }
+
+  set(entry: number, column: number, value: number): void {
+    (this.#columns[column] as Float64Array)[entry] = value;
+  }
+
+  target(entry: number): string {
+    return this.#targets[this.get(entry, columns.place)] ?? '';
+  }
+
+  setTarget(entry: number, target: string): void {
+    this.set(entry, columns.size, target.length);
+    this.set(entry, columns.place, this.#targets.push(target) - 1);
+  }
+
+  recall(path: string): number {
+    return path === this.#lastPath ? this.#lastDirectory : -1;
+  }
+
+  remember(path: string, directory: number): void {
+    this.#lastPath = path;
+    this.#lastDirectory = directory;
+  }
+}
 
 /** One entry of the tree; the root's number is 0. */
 export class Entry implements Inode {
@@ -94,10 +167,10 @@ export class Entry implements Inode {
   }
 }
 
-/** Where something can stand in the tree: the number of the directory, and with it the name in it, as the tree's names have it. */
+/** Where something can stand in the tree: the number of the directory, and the name in it. */
 interface Place {
   readonly parent: number;
-  readonly key: string;
+  readonly name: string;
 }
 
 function components(path: string): string[] {
@@ -109,33 +182,22 @@ export class Tree {
   readonly #source: Source;
   /** Names of files whose content is kept when it passes. */
   readonly #wanted: ReadonlySet<string>;
-  /** By the directory's number, a slash and the name in it. */
-  readonly #numbers = new Map<string, number>();
-  #count = 0;
-  #kinds = new Uint8Array(fewEntries);
-  /** Of a file its size in bytes, of a directory how many entries it has. */
-  #sizes = new Uint32Array(fewEntries);
-  /** Of a file where its content begins, of a symbolic link which target it has. */
-  #places = new Float64Array(fewEntries);
-  /** Of a file, which of the segments holds it. */
-  #segmentNumbers = new Uint8Array(fewEntries);
+  readonly #table: EntryTable;
+  /** What may still come, and where a walk stands. */
+  readonly #state = new Float64Array(Object.keys(state).length);
   readonly #segments: Segment[] = [];
-  readonly #targets: string[] = [];
   readonly #kept = new Map<number, Uint8Array>();
   readonly #notes: string[] = [];
-  #entries = 0;
-  #nameBytes = 0;
   #keptBytes = 0;
   #leftOut = 0;
   #implied = 0;
-  /** Where the last entry stood: most stand in the same directory. Good until something that is there already is replaced. */
-  #lastPath: string | undefined;
-  #lastParent = root;
-  #lastPrefix = '';
 
   constructor(source: Source, wanted: ReadonlySet<string>) {
     this.#source = source;
     this.#wanted = wanted;
+    this.#table = source.budget.entryTable?.([...wanted]) ?? new ColumnTable();
+    this.#state[state.entriesLeft] = limits.initrdEntries;
+    this.#state[state.nameBytesLeft] = limits.initrdNameBytes;
     this.#segments.push({ source, compression: undefined, offset: 0 });
     this.#add('directory');
   }
@@ -152,36 +214,34 @@ export class Tree {
   }
 
   kind(number: number): InodeKind {
-    return kinds[this.#kinds[number] as number] as InodeKind;
+    return kinds[this.#table.get(number, columns.kind)] as InodeKind;
   }
 
   /** In bytes. */
   size(number: number): number {
-    const kind = this.kind(number);
-    if (kind === 'symlink') return this.target(number).length;
-    return kind === 'file' ? (this.#sizes[number] as number) : 0;
+    return this.kind(number) === 'directory' ? 0 : this.#table.get(number, columns.size);
   }
 
   lookup(parent: number, name: string): number | undefined {
-    return this.#numbers.get(`${parent}/${name}`);
+    const number = this.#table.find(parent, name);
+    return number === -1 ? undefined : number;
   }
 
   /** Goes through all entries: nothing that has to be fast asks for it. */
-  *names(parent: number): Generator<string> {
-    const prefix = `${parent}/`;
-    for (const key of this.#numbers.keys()) if (key.startsWith(prefix)) yield key.slice(prefix.length);
+  names(parent: number): readonly string[] {
+    return this.#table.names(parent);
   }
 
   target(number: number): string {
-    return this.#targets[this.at(number)] ?? '';
+    return this.#table.target(number);
   }
 
   at(number: number): number {
-    return this.#places[number] as number;
+    return this.#table.get(number, columns.place);
   }
 
   segment(number: number): Segment {
-    return this.#segments[this.#segmentNumbers[number] as number] as Segment;
+    return this.#segments[this.#table.get(number, columns.segment)] as Segment;
   }
 
   kept(number: number): Uint8Array | undefined {
@@ -193,37 +253,42 @@ export class Tree {
   }
 
   #add(kind: InodeKind): number {
-    const number = this.#count;
-    if (number === this.#kinds.length) this.#grow(number * 2);
-    this.#count += 1;
-    this.#kinds[number] = codes[kind];
-    return number;
+    return this.#table.add(codes[kind]);
   }
 
-  #grow(rows: number): void {
-    const before = { kinds: this.#kinds, sizes: this.#sizes, places: this.#places, segments: this.#segmentNumbers };
-    this.#kinds = new Uint8Array(rows);
-    this.#kinds.set(before.kinds);
-    this.#sizes = new Uint32Array(rows);
-    this.#sizes.set(before.sizes);
-    this.#places = new Float64Array(rows);
-    this.#places.set(before.places);
-    this.#segmentNumbers = new Uint8Array(rows);
-    this.#segmentNumbers.set(before.segments);
+  /**
+   * Takes the entries of an archive from `position` on, as far as the host does that by itself: from these bytes of it, or from the source.
+   * Returns where the next one stands. Throws LimitExceeded (steps, time).
+   */
+  walk(position: number, segment: Segment, bytes?: Uint8Array, at = 0): number {
+    const { offset, length, file, budget, path } = this.#source;
+    if (this.#table.walk === undefined || (bytes ?? file.descriptor) === undefined) return position;
+    const here = this.#state;
+    here[state.position] = position;
+    here[state.steps] = 0;
+    here[state.segment] = this.#numberOf(segment);
+    if (bytes === undefined) this.#table.walk(here.buffer, file.descriptor as number, offset, length);
+    else this.#table.walk(here.buffer, bytes.buffer, bytes.byteOffset + at, bytes.byteOffset + bytes.length);
+    budget.step(here[state.steps] as number, path);
+    budget.checkTime(path);
+    return here[state.position] as number;
   }
 
   /** Counts an entry with a name of so many bytes. Throws LimitExceeded (entries, names, time). */
   count(nameBytes: number): void {
-    this.#entries += 1;
-    this.#nameBytes += nameBytes;
     const { path, budget } = this.#source;
-    if (this.#entries > limits.initrdEntries) {
-      throw new LimitExceeded(`${path}: an initrd of more than ${limits.initrdEntries} entries`);
-    }
-    if (this.#nameBytes > limits.initrdNameBytes) {
+    const left = this.#take(state.entriesLeft, 1);
+    if (left < 0) throw new LimitExceeded(`${path}: an initrd of more than ${limits.initrdEntries} entries`);
+    if (this.#take(state.nameBytesLeft, nameBytes) < 0) {
       throw new LimitExceeded(`${path}: an initrd with more than ${limits.initrdNameBytes} bytes of names`);
     }
-    if (this.#entries % entriesBetweenLooks === 0) budget.checkTime(path);
+    if (left % entriesBetweenLooks === 0) budget.checkTime(path);
+  }
+
+  #take(what: number, count: number): number {
+    const left = (this.#state[what] as number) - count;
+    this.#state[what] = left;
+    return left;
   }
 
   /** An entry that the kernel drops too: nothing can be made at its path, or it has content where there can be none. */
@@ -238,16 +303,20 @@ export class Tree {
 
   /** Nothing but a file has content. */
   fill(number: number, size: number, segment: Segment, at: number, content: Uint8Array | undefined): void {
-    if (this.#kinds[number] !== codes.file) return;
-    this.#sizes[number] = size;
-    // All plain archives are one, and of others there are few.
-    const known = segment.compression === undefined ? 0 : this.#segments.indexOf(segment);
-    this.#segmentNumbers[number] = known === -1 ? this.#segments.push(segment) - 1 : known;
-    this.#places[number] = at;
+    if (this.kind(number) !== 'file') return;
+    this.#table.set(number, columns.size, size);
+    this.#table.set(number, columns.segment, this.#numberOf(segment));
+    this.#table.set(number, columns.place, at);
     if (content === undefined && this.#kept.size === 0) return;
     this.#keptBytes += (content?.length ?? 0) - (this.kept(number)?.length ?? 0);
     if (content === undefined) this.#kept.delete(number);
     else this.#kept.set(number, content);
+  }
+
+  /** All plain archives are one, and of others there are few. */
+  #numberOf(segment: Segment): number {
+    const known = segment.compression === undefined ? 0 : this.#segments.indexOf(segment);
+    return known === -1 ? this.#segments.push(segment) - 1 : known;
   }
 
   addDirectory(path: string, size: number): void {
@@ -255,19 +324,20 @@ export class Tree {
     const place = size === 0 ? this.#locate(path) : undefined;
     if (place === undefined) this.leaveOut();
     else {
-      const there = this.#numbers.get(place.key);
-      if (there === undefined || this.kind(there) !== 'directory') this.#set(place, this.#add('directory'), there);
+      const there = this.lookup(place.parent, place.name);
+      if (there === undefined || this.kind(there) !== 'directory')
+        this.#table.put(place.parent, place.name, this.#add('directory'));
     }
   }
 
   /** `target` is undefined when it is too long to be one. */
   addLink(path: string, target: Uint8Array | undefined): void {
     const text = target === undefined ? '' : latin1(target).replace(/\0.*/s, '');
-    this.#nameBytes += text.length;
+    this.#take(state.nameBytesLeft, text.length);
     if (text === '') this.leaveOut();
     else {
       const number = this.#add('symlink');
-      this.#places[number] = this.#targets.push(text) - 1;
+      this.#table.setTarget(number, text);
       this.put(path, number);
     }
   }
@@ -275,33 +345,26 @@ export class Tree {
   /** The new file or special node at `path`, or the file that is there already; undefined when there can be none. */
   place(path: string, kind: InodeKind): number | undefined {
     const place = this.#locate(path);
-    const there = place === undefined ? undefined : this.#numbers.get(place.key);
+    const there = place && this.lookup(place.parent, place.name);
     if (kind === 'file' && there !== undefined && this.kind(there) === 'file') return there;
-    return this.#putAt(place, this.#add(kind), there);
+    return this.#putAt(place, this.#add(kind));
   }
 
   /** Returns the entry; undefined when there can be none at `path`. */
   put(path: string, number: number): number | undefined {
-    const place = this.#locate(path);
-    return this.#putAt(place, number, place === undefined ? undefined : this.#numbers.get(place.key));
+    return this.#putAt(this.#locate(path), number);
   }
 
-  #putAt(place: Place | undefined, number: number, there: number | undefined): number | undefined {
-    const isFull = there !== undefined && this.kind(there) === 'directory' && this.#sizes[there] !== 0;
+  #putAt(place: Place | undefined, number: number): number | undefined {
+    const there = place && this.lookup(place.parent, place.name);
+    const isFull =
+      there !== undefined && this.kind(there) === 'directory' && this.#table.get(there, columns.size) !== 0;
     if (place === undefined || isFull) {
       this.leaveOut();
       return undefined;
     }
-    this.#set(place, number, there);
+    this.#table.put(place.parent, place.name, number);
     return number;
-  }
-
-  /** `there`: what stands there before. */
-  #set({ parent, key }: Place, number: number, there: number | undefined): void {
-    // A path that led through what stood here may lead elsewhere now.
-    if (there !== undefined) this.#lastPath = undefined;
-    else this.#sizes[parent] = (this.#sizes[parent] as number) + 1;
-    this.#numbers.set(key, number);
   }
 
   /**
@@ -314,12 +377,11 @@ export class Tree {
     // Such a name stands for another one.
     if (slash === -1 || name === '' || name === '.' || name === '..') return this.#locateAnew(path);
     const parentPath = path.slice(0, slash);
-    if (parentPath === this.#lastPath) return { parent: this.#lastParent, key: this.#lastPrefix + name };
+    // Most stand in the same directory as the one before.
+    const known = this.#table.recall(parentPath);
+    if (known !== -1) return { parent: known, name };
     const place = this.#locateAnew(path);
-    if (place === undefined) return undefined;
-    this.#lastPath = parentPath;
-    this.#lastParent = place.parent;
-    this.#lastPrefix = `${place.parent}/`;
+    if (place !== undefined) this.#table.remember(parentPath, place.parent);
     return place;
   }
 
@@ -358,14 +420,14 @@ export class Tree {
       // As in the kernel, too many links are an error of this entry alone.
       if (links > limits.symlinks || pending.length > limits.pathBytes) return undefined;
     }
-    return { parent: here, key: `${here}/${last}` };
+    return { parent: here, name: last };
   }
 
   #imply(parent: number, name: string): number {
     this.count(name.length);
     this.#implied += 1;
     const made = this.#add('directory');
-    this.#set({ parent, key: `${parent}/${name}` }, made, undefined);
+    this.#table.put(parent, name, made);
     return made;
   }
 }

@@ -1,7 +1,7 @@
 /** Many damaged images, one after the other, each made again by its seed and its number. Runs on Node.js and QuickJS alike. */
 
 import type { ProblemKind } from '../../src/errors.ts';
-import type { Host } from '../../src/host/host.ts';
+import type { File, Host } from '../../src/host/host.ts';
 import { applyPatches, type Mutation, mutate, Random } from './mutate.ts';
 import { type ExamineOptions, examine, hostOf, MemoryFile, trace } from './property.ts';
 import { cpioPieces, type Piece, type Place, placesOf } from './structures.ts';
@@ -38,6 +38,8 @@ export interface CampaignOptions {
   readonly bound: number;
   /** Told of each case before it begins, so that one that never ends is known. */
   readonly begin?: (number: number) => void;
+  /** The same bytes in a file of the host, out of which the host itself may read the headers of an initrd. */
+  readonly backing?: (data: Uint8Array) => File;
   /** Shows an image of these bytes to the readers; without it they get it from memory. */
   readonly store?: (data: Uint8Array) => { readonly host: Host; readonly path: string };
 }
@@ -53,8 +55,8 @@ async function structuresOf(host: Pick<Host, 'now' | 'lz4Block'>, { name, data }
     hostOf(host, () => new MemoryFile(name, data)),
     `/${name}`,
   );
-  const isInitrd = pieces.some(({ what }) => what.startsWith('cpio')) || name.startsWith('stream');
-  const places = placesOf(data, [...pieces, ...(isInitrd ? cpioPieces(data) : [])]);
+  // Of these, no pieces are taken one by one.
+  const places = placesOf(data, [...pieces, ...(/^(cpio|stream)-/.test(name) ? cpioPieces(data) : [])]);
   // What is only asked whether it is something else decides nothing here.
   return places.filter(({ kind, length }) => length > 16 && (name.startsWith('disk') || kind !== 'master boot record'));
 }
@@ -103,9 +105,10 @@ export async function campaign(
     const mutation = mutate(random, { data, places: known });
     const examining: ExamineOptions = { bound: options.bound, isThorough: number % thoroughEach === 0 };
     const undo = applyPatches(data, mutation.patches);
+    const backing = seed.name.startsWith('cpio-') ? options.backing?.(data.subarray(0, mutation.size)) : undefined;
     try {
       const stored = options.store?.(data.subarray(0, mutation.size)) ?? {
-        host: hostOf(host, () => new MemoryFile(`/${seed.name}`, data, mutation.size)),
+        host: hostOf(host, () => new MemoryFile(`/${seed.name}`, data, mutation.size, backing?.descriptor)),
         path: `/${seed.name}`,
       };
       const { answer, outcome, milliseconds } = await examine(stored.host, stored.path, examining);
@@ -116,6 +119,7 @@ export async function campaign(
       const message = error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error);
       report.faults.push({ number, image: seed.name, mutation, message });
     } finally {
+      backing?.close();
       undo();
     }
     report.mutations += 1;

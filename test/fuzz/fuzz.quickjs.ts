@@ -41,6 +41,11 @@ async function main(): Promise<void> {
       running?.puts(`${number}`.padEnd(12));
       running?.flush();
     },
+    backing: (data) => {
+      const file = host.temporaryFile('damaged');
+      file.write(data);
+      return file;
+    },
     ...(scratch !== '' && {
       store: (data: Uint8Array) => {
         const file = std.open(scratch, 'w');

@@ -24,13 +24,16 @@ export class Fault extends Error {}
 export class MemoryFile implements File {
   readonly path: string;
   readonly size: number;
+  readonly descriptor?: number;
   /** In bytes. */
   taken = 0;
   readonly #data: Uint8Array;
 
-  constructor(path: string, data: Uint8Array, size = data.length) {
+  /** `descriptor`: of a file with the same bytes. */
+  constructor(path: string, data: Uint8Array, size = data.length, descriptor?: number) {
     this.path = path;
     this.size = size;
+    if (descriptor !== undefined) this.descriptor = descriptor;
     this.#data = data;
   }
 
@@ -112,6 +115,8 @@ const pieceSize = 256 * 1024;
 /** A walk through the whole tree, which goes on behind a problem. */
 class Walk {
   readonly problems: Problem[] = [];
+  /** What the inodes are, in their order. */
+  readonly seen: (string | number)[] = [];
   readonly #budget: Budget;
   readonly #isThorough: boolean;
   /** What was only collected. */
@@ -150,9 +155,11 @@ class Walk {
 
   #visit(inode: Inode, pending: Inode[]): void {
     if (!Number.isSafeInteger(inode.size) || inode.size < 0) throw new Fault(`a size of ${inode.size} bytes`);
+    this.seen.push(inode.kind, inode.size);
     if (inode.kind === 'directory') this.#visitDirectory(inode, pending);
     else if (inode.kind === 'symlink') {
       const target = inode.target();
+      this.seen.push(target);
       if (target.length > limits.pathBytes) throw new Fault(`a target of ${target.length} bytes`);
     } else if (inode.kind === 'file') this.#visitFile(inode);
   }
@@ -167,6 +174,7 @@ class Walk {
     });
     const most = this.#isThorough ? childLimit.thorough : childLimit.sampled;
     const step = Math.max(1, Math.floor(names.length / most));
+    this.seen.push(...names.slice(0, most));
     for (let index = 0; index < names.length && !this.#isOver; index += step) {
       const name = names[index] as string;
       this.#attempt(() => {
@@ -215,13 +223,13 @@ class Walk {
 
 /** The budget's end must come by bytes, not by time. */
 function budgetOf(
-  host: Pick<Host, 'now' | 'lz4Block' | 'cpioHeader' | 'nextCommit'>,
+  host: Pick<Host, 'now' | 'lz4Block' | 'entryTable' | 'nextCommit'>,
   { bound }: ExamineOptions,
 ): Budget {
   return new Budget(host, host.now() + bound);
 }
 
-async function walkImage(host: Host, source: Source, options: ExamineOptions): Promise<readonly Problem[]> {
+async function walkImage(host: Host, source: Source, options: ExamineOptions): Promise<Walk> {
   const walk = new Walk(source.budget, options.isThorough);
   try {
     if (isInitrd(source)) {
@@ -240,7 +248,7 @@ async function walkImage(host: Host, source: Source, options: ExamineOptions): P
   } catch (error) {
     walk.problems.push(checkProblem(error));
   }
-  return walk.problems;
+  return walk;
 }
 
 /** What a program says of itself, wherever its pieces end. */
@@ -279,8 +287,10 @@ export async function examine(host: Host, path: string, options: ExamineOptions)
     throw new Fault(`an agent ${agent.version.text}`);
   const file = host.open(path);
   try {
-    const problems = file.size === 0 ? [] : await walkImage(host, new Source(file, budgetOf(host, options)), options);
-    const answer = JSON.stringify([facts, ...problems.map(({ kind: of, message }) => [of, message])]);
+    const source = new Source(file, budgetOf(host, options));
+    const { problems, seen } =
+      file.size === 0 ? new Walk(source.budget, false) : await walkImage(host, source, options);
+    const answer = JSON.stringify([facts, ...problems.map(({ kind: of, message }) => [of, message]), seen]);
     return { answer, outcome: problem?.kind ?? problems[0]?.kind ?? 'answer', milliseconds: host.now() - start };
   } finally {
     file.close();
@@ -292,7 +302,7 @@ export async function trace(host: Host, path: string): Promise<Piece[]> {
   const options: ExamineOptions = { bound: 60_000, isThorough: false };
   const pieces: Piece[] = [];
   const source = new TracedSource(host.open(path), budgetOf(host, options), pieces);
-  const [problem] = await walkImage(host, source, options);
+  const [problem] = (await walkImage(host, source, options)).problems;
   if (problem !== undefined) throw new Fault(`${path}, which is whole: ${problem.message}`);
   return pieces;
 }
@@ -305,11 +315,11 @@ const chunkSizes = [65_536, 61, 110, 4096, 0];
  * The host with one image in memory; no more of a host is needed than its clock and its decoder. Its only program is a `gzip` that passes everything on
  * behind the head, which says how large the chunks are and how the program ends.
  */
-export function hostOf(host: Pick<Host, 'now' | 'lz4Block' | 'cpioHeader' | 'nextCommit'>, file: () => File): Host {
+export function hostOf(host: Pick<Host, 'now' | 'lz4Block' | 'entryTable' | 'nextCommit'>, file: () => File): Host {
   return {
     now: () => host.now(),
     lz4Block: host.lz4Block,
-    cpioHeader: host.cpioHeader,
+    entryTable: host.entryTable,
     nextCommit: host.nextCommit,
     open: file,
     status: () => undefined,
