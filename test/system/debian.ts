@@ -15,7 +15,7 @@ export interface Outcome {
 }
 
 /** What the tests of package managers need beside the base system. */
-const included = ['aptitude', 'unattended-upgrades'];
+const included = ['aptitude', 'unattended-upgrades', 'sudo'];
 const trees = new Map<string, string>();
 
 function mirrorOfThisMachine(): string {
