@@ -18,7 +18,7 @@ import { LimitExceeded, Usage } from './errors.ts';
 import { afterwards, everything, toldBy } from './hooks/afterwards.ts';
 import { type Ancestor, ancestorsOf, callerOf, commandLineOf } from './hooks/ancestors.ts';
 import { type HookName, hookArguments } from './hooks/names.ts';
-import { leaveToken, type Told, toldTo } from './hooks/token.ts';
+import { leaveToken, removeToken, type Told, toldTo } from './hooks/token.ts';
 import type { Host } from './host/host.ts';
 import { rootedHost } from './host/rooted.ts';
 import type { Finding } from './judge/findings.ts';
@@ -48,8 +48,10 @@ interface HookKind {
   mayStop?(state: State): boolean;
   /** Tells the manager to stop, where the exit status does not. */
   stop?(host: Host, report: Report): Promise<void>;
-  /** The manager was not stopped, whether Kata is concerned or not. `told`: what its user knows now. */
-  goOn?(host: Host, told: Told, report: Report | null): Promise<void>;
+  /** The process that the later hooks of the same run are below: with it is left that it was told to go on, and what. */
+  holder?(host: Host): Promise<Ancestor | undefined>;
+  /** What is left instead of what was told; null for nothing. */
+  leaves?(report: Report): Promise<Told | null>;
   /** What is left as it was when it is stopped; everything, when absent. */
   readonly unchanged?: string;
 }
@@ -66,42 +68,40 @@ export type Hook = HookKind &
 export const hooks: Readonly<Record<HookName, Hook>> = {
   apt: {
     transaction: async (host, _, deadline) => (await import('./hooks/apt.ts')).aptTransaction(host, deadline),
-    goOn: async (host, told) => leaveToken(host, callerOf(ancestorsOf(host)), told),
+    holder: async (host) => callerOf(ancestorsOf(host)),
   },
-  dpkg: { transaction: async (...given) => (await dpkgParts()).dpkgTransaction(...given), goOn: dpkgGoesOn },
+  dpkg: { transaction: async (...given) => (await dpkgParts()).dpkgTransaction(...given), holder: nearestDpkg },
   preinst: {
     transaction: async (...given) => (await dpkgParts()).preinstTransaction(...given),
     // To refuse the one of two that are to change together makes the mismatch: dpkg goes on with the other.
     mayStop: (state) => !changesBoth(state),
-    goOn: dpkgGoesOn,
+    holder: nearestDpkg,
     unchanged: 'This package is left as it was.',
   },
   dnf: {
     transaction: async (host, _, deadline) => (await import('./hooks/dnf.ts')).dnfTransaction(host, deadline),
-    goOn: leaveTokenAbove,
+    holder: manager,
   },
   dnf5: {
     transaction: async (...given) => (await dnf5Parts()).dnf5Transaction(...given),
-    goOn: leaveTokenAbove,
+    holder: manager,
     stop: async (host, report) => host.write(1, (await dnf5Parts()).stopFor(report)),
   },
   zypper: {
     onlyWarns: true,
     transactions: async (host) => (await zypperParts()).zypperCommits(host),
-    goOn: async (host, _, report) => {
-      // rpm's triggers run after each package, and what they see in between is not what will be: this hook tells what is left at the end.
-      if (report !== null && (await zypperParts()).isForZypperAlone(report))
-        await leaveTokenAbove(host, everything(''));
-    },
+    holder: manager,
+    // rpm's triggers run after each package, and what they see in between is not what will be: this hook tells what is left at the end.
+    leaves: async (report) => ((await zypperParts()).isForZypperAlone(report) ? everything('') : null),
   },
   rpm: {
     onlyWarns: true,
     transaction: async (...given) => (await rpmParts()).rpmTransaction(...given),
-    goOn: async (host, told) => leaveToken(host, ancestorsOf(host).find((await rpmParts()).isRpm), told),
+    holder: async (host) => ancestorsOf(host).find((await rpmParts()).isRpm),
   },
   pacman: {
     transaction: async (...given) => (await import('./hooks/pacman.ts')).pacmanTransaction(...given),
-    goOn: leaveTokenAbove,
+    holder: manager,
   },
   tukit: {
     transaction: async (_, args) => (await import('./hooks/tukit.ts')).tukitTransaction(args),
@@ -139,7 +139,7 @@ export async function answer(
       return await answered(host, hook, await hook.transaction(host, args, start + firstDeadline), start, voice);
     } catch (error) {
       // Who has waited until the deadline need not wait for the later hooks as long again.
-      if (error instanceof LimitExceeded) await hook.goOn?.(host, new Set(), null);
+      if (error instanceof LimitExceeded) await leave(host, hook, new Set());
       throw error;
     }
   }
@@ -164,17 +164,22 @@ async function answered(
   const { isDone = false, root } = transaction;
   // A hook that runs from the beginning to the end of a transaction left what is there itself.
   const before = isDone && 'transaction' in hook ? toldTo(host, ancestorsOf(host)) : undefined;
-  const report = await judged(host, hook, transaction, start, voice, before);
+  const report = await judged(host, hook, transaction, start, voice, before).catch(async (error) => {
+    // The later hooks may not fail as this one did.
+    if (!isDone) await takeBack(host, hook);
+    throw error;
+  });
   if (report === 'off') {
-    if (!isDone && transaction.isPlanned !== true) await hook.goOn?.(host, everything(root), null);
+    if (!isDone && transaction.isPlanned !== true) await leave(host, hook, everything(root));
     return null;
   }
   if (isDone) rememberTold(host, new Set([...(before ?? []), ...toldBy(report, root)]));
   else if (report?.verdict !== 'block') {
     if (report !== null && isChanged(report.state)) await (await recordParts()).resolveStop(host, root);
     // Who only plans has told nothing.
-    if (transaction.isPlanned !== true) await hook.goOn?.(host, toldBy(report, root), report);
+    if (transaction.isPlanned !== true) await leave(host, hook, toldBy(report, root), report);
   } else {
+    await takeBack(host, hook);
     await hook.stop?.(host, report);
     await (await recordParts()).recordStop(host, report, transaction, voice.statusOf(report));
   }
@@ -212,6 +217,10 @@ async function judged(
   const request: Request = {
     root,
     transaction: isOnDisk(transaction) ? null : transaction,
+    // Where this hook is killed, by its deadline or by a person, the later ones of this run need not wait where it did.
+    begin: async () => {
+      if (!isDone && transaction.isPlanned !== true && 'transaction' in hook) await leave(host, hook, new Set());
+    },
     commandLine: async () => {
       const { managerOf } = await import('./judge/managers.ts');
       return commandLineOf(host, managerOf(manager)?.programs ?? []);
@@ -269,15 +278,23 @@ function concernsKata({ state }: Report): boolean {
   return state.runtimes.length > 0 || state.images.length > 0;
 }
 
-async function dpkgGoesOn(host: Host, told: Told): Promise<void> {
-  leaveToken(host, (await dpkgParts()).dpkgAmong(host, ancestorsOf(host)), told);
+async function nearestDpkg(host: Host): Promise<Ancestor | undefined> {
+  return (await dpkgParts()).dpkgAmong(host, ancestorsOf(host));
 }
 
-/** On the manager itself: rpm runs in it, or below it. */
-async function leaveTokenAbove(host: Host, told: Told): Promise<void> {
-  const isManager = (ancestor: Ancestor): boolean =>
-    ancestor.command !== 'timeout' && callerOf([ancestor]) !== undefined;
-  leaveToken(host, ancestorsOf(host).find(isManager), told);
+/** rpm runs in it, or below it. */
+async function manager(host: Host): Promise<Ancestor | undefined> {
+  return ancestorsOf(host).find((ancestor) => ancestor.command !== 'timeout' && callerOf([ancestor]) !== undefined);
+}
+
+/** For the later hooks of this run, whether Kata is concerned or not. `told`: what the manager's user knows now. */
+async function leave(host: Host, hook: Hook, told: Told, report: Report | null = null): Promise<void> {
+  const left = hook.leaves === undefined ? told : report === null ? null : await hook.leaves(report);
+  if (left !== null) leaveToken(host, await hook.holder?.(host), left);
+}
+
+async function takeBack(host: Host, hook: Hook): Promise<void> {
+  removeToken(host, await hook.holder?.(host));
 }
 
 /** Programs that run triggers; rpm's run in the process of whoever uses it as a library. */

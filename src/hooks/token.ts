@@ -59,6 +59,12 @@ export function leaveToken(host: Host, holder: Ancestor | undefined, told: Told)
   });
 }
 
+/** The later hooks ask again. */
+export function removeToken(host: Host, holder: Ancestor | undefined): void {
+  if (holder !== undefined && contentOf(host, '', holder.pid) !== undefined)
+    attempt(() => host.removeFile(pathOf('', holder.pid)));
+}
+
 function pathOf(root: string, pid: number): string {
   return `${root}${tokenFolder}/${pid}`;
 }

@@ -22,6 +22,7 @@ export async function stateAfter(host: Host, rooted: Host, request: Request): Pr
   if (!isAsked && !(await concernsKata(host, rooted, steps, request))) {
     return { state: nothing, warnings: [] };
   }
+  await request.begin?.();
   const { assembled } = await import('./assembled.ts');
   return assembled(host, rooted, request, steps);
 }

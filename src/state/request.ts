@@ -13,6 +13,8 @@ export interface Request {
   readonly transaction: Transaction | null;
   /** What the package manager was called with; asked only where Kata is concerned. */
   readonly commandLine?: () => Promise<readonly string[] | null>;
+  /** Called where Kata is concerned, before anything is read that may take long. */
+  readonly begin?: () => Promise<void>;
   /** The incoming runtime's version, as the user gives it. */
   readonly to: string | null;
   readonly requires: VersionRange | undefined;

@@ -243,7 +243,7 @@ for (const form of forms) {
         join(root, 'input'),
         aptInput([{ name: 'kata-runtime', old: '1.0.0-1', next: '1.1.0-1', what: runtime }], [secret], root),
       );
-      const script = `"$@" hook apt < '${root}/input'; echo $?; cat /run/kata-check/last.json; stat -c %a /run/kata-check/last.json; ls -A /run/kata-check`;
+      const script = `"$@" hook apt < '${root}/input'; echo $?; cat /run/kata-check/last.json; stat -c %a /run/kata-check/last.json; find /run/kata-check -type f`;
       const [command = '', ...argv] = inOwnRun(['sh', '-c', script, 'sh', ...form.argv]);
       const { stdout } = spawnSync(command, argv, {
         encoding: 'utf8',
@@ -256,7 +256,7 @@ for (const form of forms) {
       const last = JSON.parse(rest.slice(0, end + 1).join('\n'));
       assert.equal([last.schema, last.manager, last.root, last.exitCode], [1, 'apt', root, 10]);
       assert.ok(Math.abs(Date.parse(last.time) - Date.now()) < 3600_000);
-      assert.equal(rest.slice(end + 1), ['644', 'last.json', ''], 'and nothing is left beside it');
+      assert.equal(rest.slice(end + 1), ['644', '/run/kata-check/last.json', ''], 'and nothing is left beside it');
       assert.not.match(stdout, /hunter2/);
     },
     { needs: [...needs, 'root', 'unshare'] },

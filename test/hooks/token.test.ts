@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
 import { Io, NotFound } from '../../src/errors.ts';
 import type { Ancestor } from '../../src/hooks/ancestors.ts';
-import { hasToken, leaveToken, type Told, toldTo } from '../../src/hooks/token.ts';
+import { hasToken, leaveToken, removeToken, type Told, toldTo } from '../../src/hooks/token.ts';
 import type { Host, Status } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { suite } from '../suite.ts';
@@ -84,6 +84,14 @@ test('several at a time; those that are gone are forgotten', () => {
   assert.equal(left(there), [file, `${tokens}/73`]);
   leaveToken(there.host, undefined, nothing);
   assert.equal(left(there), [file, `${tokens}/73`]);
+});
+
+test('taken back from one process and from no other', () => {
+  const there = world({ '/proc/71/stat': stat('710') });
+  for (const holder of [apt, process(71, '710')]) leaveToken(there.host, holder, nothing);
+  for (const holder of [apt, process(72, '720'), undefined]) removeToken(there.host, holder);
+  assert.not.ok(hasToken(there.host, [apt]));
+  assert.ok(hasToken(there.host, [process(71, '710')]));
 });
 
 test('adversary F1: a hook never overwrites what another one left at the same time', () => {

@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as assert from 'uvu/assert';
 import { forms } from '../e2e/program.ts';
@@ -21,6 +21,7 @@ let debian: Debian | undefined;
 /** With runtime and image 1.0.0, and the program in this form. */
 function node(argv: readonly string[]): Debian {
   debian ??= prepare('bookworm');
+  rmSync(join(debian.root, 'usr/bin/kata-check.real'), { force: true });
   const mode = ['-o', 'KataCheck::Mode=off'];
   const packages = ['kata-runtime=1.0.0-1', 'kata-containers-image=1.0.0-1', 'kata-check'];
   debian.expect('apt-get', 'install', '-y', '--allow-downgrades', '--reinstall', ...mode, ...packages);
@@ -45,7 +46,7 @@ function fromOutside(argv: readonly string[]): string {
 function boot(where: Debian, script: string): string {
   const { root } = where;
   const start = `mount --bind ${root} ${root} && cd ${root} && mkdir -p host && mount --rbind / host &&
-    mount -t proc proc proc && mount -t tmpfs -o mode=755 tmpfs run && pivot_root . mnt && cd / && umount -l mnt && exec sh -c "$1"`;
+    mount --rbind /dev dev && mount -t proc proc proc && mount -t tmpfs -o mode=755 tmpfs run && pivot_root . mnt && cd / && umount -l mnt && exec sh -c "$1"`;
   const argv = ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', start, 'sh', script];
   const { stdout, stderr } = spawnSync('unshare', argv, {
     encoding: 'utf8',
@@ -86,6 +87,68 @@ for (const form of forms) {
         assert.match(output, /^kata-runtime\t1\.0\.0-1$/m);
       },
       { needs: [...needs, ...form.needs], timeout: 300 },
+    );
+  }
+}
+
+/**
+ * apt on a terminal, where its hook waits for a filesystem that does not answer, until the hook or the terminal gets a signal. What each hook
+ * ends with is written down by a shell, as a shell is not taken for a package manager.
+ */
+const onTerminal = `
+  mv /usr/bin/kata-check /usr/bin/kata-check.real
+  cat > /usr/bin/kata-check <<'END'
+#!/bin/sh
+exec sh -c '/usr/bin/kata-check.real "$@"; status=$?; echo "$* $status" >> /run/log; exit $status' sh "$@"
+END
+  chmod 755 /usr/bin/kata-check
+  exec 9<> /dev/fuse
+  mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 dead /usr/share/kata-containers
+  until_so() { for n in $(seq 250); do "$@" 2> /dev/null && return; sleep 0.1; done; }
+  asks() { for each in /proc/[0-9]*; do
+    tr '\\0' ' ' < $each/cmdline | grep -qE '^[^ ]*(/usr/bin/kata-check.real|ld[^ ]* .*kata-check.mjs) hook apt $' && hook=\${each#/proc/} && return
+  done; return 1; }
+  told() { grep -q "^hook $1 " /run/log; }
+  mkfifo /run/keys; script -qec 'apt-get install -y kata-runtime=1.1.0-1' /dev/null < /run/keys & script=$!
+  exec 8> /run/keys
+  until_so asks; sleep 1; SIGNAL; until_so AFTERWARDS; umount -l /usr/share/kata-containers; wait $script; echo "ended with $?"
+  cat /run/log; dpkg-query -W kata-runtime; dpkg --audit`;
+
+for (const form of forms) {
+  for (const [name, status] of [
+    ['KILL', 137],
+    ['TERM', 143],
+  ] as const) {
+    // The handler that Node.js keeps needs its event loop: there, the deadline ends it.
+    if (name === 'TERM' && form.name !== 'native') continue;
+    test(
+      `D3: apt goes on when its hook gets SIG${name}, and no later hook waits where that one waited, ${form.name}`,
+      () => {
+        const script = onTerminal.replace('SIGNAL', `kill -${name} $hook`).replace('AFTERWARDS', 'told dpkg');
+        const output = boot(node(form.argv), script);
+        assert.match(output, new RegExp(`^hook apt ${status}$`, 'm'));
+        assert.match(output, /^hook dpkg 0$/m);
+        assert.match(output, /^ended with 0$/m);
+        assert.match(output, /^kata-runtime\t1\.1\.0-1$/m);
+      },
+      { needs: [...needs, ...form.needs, '/dev/fuse'], timeout: 300 },
+    );
+  }
+  for (const [name, action] of [
+    ['Ctrl-C', String.raw`printf '\003' >&8`],
+    ['Ctrl-\\', String.raw`printf '\034' >&8`],
+    ['a hang-up', 'kill -KILL $script'],
+  ] as const) {
+    test(
+      `D3: apt stops and changes nothing when its terminal gets ${name} while its hook waits, ${form.name}`,
+      () => {
+        const script = onTerminal.replace('SIGNAL', action).replace('AFTERWARDS', 'test ! -e /proc/$hook');
+        const output = boot(node(form.argv), script);
+        assert.match(output, /^ended with [1-9]/m);
+        assert.not.match(output, /^hook dpkg/m);
+        assert.match(output, /^kata-runtime\t1\.0\.0-1\n/m);
+      },
+      { needs: [...needs, ...form.needs, '/dev/fuse'], timeout: 300 },
     );
   }
 }

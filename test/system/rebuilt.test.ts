@@ -81,7 +81,7 @@ const said = ({ output }: Outcome): readonly string[] =>
 
 for (const manager of managers) {
   test(
-    `${manager.name}: the upgrade passes without a word, and afterwards all fits`,
+    `B1: ${manager.name}: the upgrade passes without a word, and afterwards all fits`,
     () => {
       const where = nodeOf(manager);
       const outcome = where.run(manager.upgrade);
@@ -94,7 +94,7 @@ for (const manager of managers) {
   );
 
   test(
-    `${manager.name}: where the script fails, it is told once, afterwards`,
+    `B1: ${manager.name}: where the script fails, it is told once, afterwards`,
     () => {
       const where = nodeOf(manager);
       where.write(failsToBuild, '');
