@@ -3,7 +3,7 @@
  * their own programs, on the database below the root, and pacman's database is read; no program below the root is run.
  */
 
-import { NotFound } from '../errors.ts';
+import { attempt, NotFound } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus, rootedHost } from '../host/rooted.ts';
 import { utf8 } from '../read/bytes.ts';
@@ -70,6 +70,35 @@ function literal(path: string): string {
   return path.replace(/[*?[\]\\]/g, '\\$&');
 }
 
+/** A package has some MB of list at the most. */
+const listLimit = 64 * 1024 * 1024;
+/** So many texts are looked for at once. */
+const textLimit = 60;
+
+/**
+ * Which packages own which of the paths, from their lists NAME.list or NAME:ARCHITECTURE.list, as `dpkg-query -S` says it too: that needs
+ * ten times as long, as it keeps every path of every package in mind.
+ */
+function ownedOfDpkg(host: Host, admindir: string, paths: readonly string[]): ReadonlyMap<string, string[]> {
+  const owned = new Map<string, string[]>();
+  const possible = paths.filter((path) => !path.includes('\n'));
+  if (possible.length === 0) return owned;
+  const names = (attempt(() => host.readDirectory(`${admindir}/info`)) ?? []).filter((name) => name.endsWith('.list'));
+  const lists = names.map((name) => `${admindir}/info/${name}`);
+  const telling = new Set<string>();
+  for (let at = 0; at < possible.length; at += textLimit) {
+    const texts = possible.slice(at, at + textLimit).map((path) => `${path}\n`);
+    for (const list of host.holding(lists, texts, listLimit)) telling.add(list);
+  }
+  for (const list of [...telling].sort()) {
+    const name = list.slice(list.lastIndexOf('/') + 1, -'.list'.length).replace(/:[a-z0-9-]+$/, '');
+    const known = new Set(host.readText(list, listLimit).split('\n'));
+    const owns = possible.filter((path) => known.has(path));
+    if (owns.length > 0) owned.set(name, [...new Set([...(owned.get(name) ?? []), ...owns])]);
+  }
+  return owned;
+}
+
 async function askDpkg(
   host: Host,
   admindir: string,
@@ -77,25 +106,7 @@ async function askDpkg(
   names: readonly string[],
   deadline: number,
 ): Promise<InstalledPackage[]> {
-  const owned = new Map<string, string[]>();
-  const note = (name: string, path: string): void => {
-    const known = owned.get(name);
-    if (known === undefined) owned.set(name, [path]);
-    else known.push(path);
-  };
-  if (paths.length > 0) {
-    const answer = await ask(
-      host,
-      ['dpkg-query', `--admindir=${admindir}`, '-S', '--', ...paths.map(literal)],
-      deadline,
-    );
-    // `a, b:amd64: /path`; a diversion is told in a sentence of its own.
-    for (const line of answer.split('\n')) {
-      const parts = /^(?!diversion by )(.+?): (\/.*)$/.exec(line);
-      if (parts === null) continue;
-      for (const name of (parts[1] ?? '').split(', ')) note(name.replace(/:[a-z0-9-]+$/, ''), parts[2] ?? '');
-    }
-  }
+  const owned = ownedOfDpkg(host, admindir, paths);
   const asked = [...new Set([...owned.keys(), ...names])];
   if (asked.length === 0) return [];
   // biome-ignore-start lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders

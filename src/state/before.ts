@@ -32,6 +32,8 @@ export interface Before {
   readonly isFresh: boolean;
   /** Owners of runtime programs, images and, in a transaction, configurations, and what is installed of the packages that change. */
   readonly packages: readonly InstalledPackage[];
+  /** What the package databases were asked. */
+  readonly asked: string;
   /** The protocol's tables, and why what was to be added to them was refused. */
   readonly known: Known;
   readonly refused: readonly string[];
@@ -45,13 +47,17 @@ export interface Before {
 /** Of the time that is left, for what is read out of packages: what is installed is read, and all is told, in the rest. */
 const payloadShare = 0.75;
 
-/** `configured`: `rooted`, or that with other configurations. Throws Io, LimitExceeded. */
+/**
+ * `configured`: `rooted`, or that with other configurations. `earlier`: the same node with others, whose packages need not be asked for again.
+ * Throws Io, LimitExceeded.
+ */
 export async function nodeBefore(
   host: Host,
   rooted: Host,
   request: Request,
   steps: readonly PackageChange[],
   configured = rooted,
+  earlier?: Before,
 ): Promise<Before> {
   // Below another root the environment is somebody else's. Of the shell that calls a package manager it says nothing of what the node's
   // runtimes read, and must not hide that.
@@ -66,7 +72,11 @@ export async function nodeBefore(
   const names = [...new Set([...listed, ...steps.map(({ name }) => name)])];
   const paths = [...installation.programs.map(({ path }) => path), ...images.flatMap((image) => image.names)];
   const files = steps.length === 0 ? [] : installation.files;
-  const packages = await installedPackages(host, root, [...new Set(paths)], names, deadline, files);
+  const asked = JSON.stringify([paths, names, files]);
+  const packages =
+    earlier?.asked === asked
+      ? earlier.packages
+      : await installedPackages(host, root, [...new Set(paths)], names, deadline, files);
   const refused: string[] = [];
   const reading = readingOf(installation);
   return {
@@ -79,6 +89,7 @@ export async function nodeBefore(
     configured: new Set(),
     isFresh,
     packages,
+    asked,
     known: await knownProtocol(rooted, refused),
     refused,
     reading,

@@ -47,7 +47,7 @@ export async function withIncomingConfigurations(
     }
   }
   if (files.size === 0) return before;
-  const after = await nodeBefore(host, rooted, request, steps, overlaidHost(rooted, files));
+  const after = await nodeBefore(host, rooted, request, steps, overlaidHost(rooted, files), before);
   return { ...after, namedBefore: before.namedBefore, configured };
 }
 
