@@ -383,6 +383,36 @@ static JSValue find_bytes(JSContext *context, JSValueConst this, int count, JSVa
   return JS_NewInt64(context, found == NULL ? -1 : found - bytes);
 }
 
+/* How many bytes the UTF-8 letter has that begins here (RFC 3629, section 4), or 0 where none does. */
+static unsigned utf8_letter(const uint8_t *at, size_t left) {
+  const uint8_t first = at[0];
+  if (first < 0x80) return 1;
+  const unsigned length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || length > left) return 0;
+  for (unsigned index = 1; index < length; index++)
+    if (at[index] >> 6 != 2) return 0;
+  if ((first == 0xe0 && at[1] < 0xa0) || (first == 0xed && at[1] > 0x9f)) return 0;
+  return (first == 0xf0 && at[1] < 0x90) || (first == 0xf4 && at[1] > 0x8f) ? 0 : length;
+}
+
+/* utf8(buffer, from, to): the text, or undefined. QuickJS would take what follows a wrong byte for a part of its letter: a line's end, too. */
+static JSValue to_text(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+  unsigned length;
+  const uint8_t *bytes = range(context, arguments, &length);
+  if (bytes == NULL) return JS_EXCEPTION;
+  for (unsigned at = 0, letter; at < length; at += letter) {
+    uint64_t eight;
+    for (; length - at >= sizeof eight; at += sizeof eight) {
+      memcpy(&eight, bytes + at, sizeof eight);
+      if (eight & UINT64_C(0x8080808080808080)) break;
+    }
+    if (at == length) break;
+    letter = utf8_letter(bytes + at, length - at);
+    if (letter == 0) return JS_UNDEFINED;
+  }
+  return JS_NewStringLen(context, (const char *)bytes, length);
+}
+
 /* isPlain(buffer, from, to): see src/read/bytes.ts. */
 static JSValue is_plain(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
   unsigned length;
@@ -825,6 +855,7 @@ static const JSCFunctionListEntry functions[] = {
   JS_CFUNC_DEF("latin1", 3, to_latin1),
   JS_CFUNC_DEF("find", 7, find_bytes),
   JS_CFUNC_DEF("isPlain", 3, is_plain),
+  JS_CFUNC_DEF("utf8", 3, to_text),
   JS_CFUNC_DEF("linesBeginning", 5, lines_beginning),
   JS_CFUNC_DEF("memoryFile", 0, memory_file),
 };

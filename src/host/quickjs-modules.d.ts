@@ -117,6 +117,8 @@ declare module 'native' {
     beginnings: readonly string[],
     lines: string[],
   ): number;
+  /** Undefined for what is no UTF-8. */
+  export function utf8(buffer: ArrayBufferLike, from: number, to: number): string | undefined;
   export function isPlain(buffer: ArrayBufferLike, from: number, to: number): boolean;
   /** A character for each byte. */
   export function latin1(buffer: ArrayBufferLike, from: number, to: number): string;

@@ -82,6 +82,8 @@ export const inner = {
     const lines: string[] = [];
     return { lines, end: native.linesBeginning(buffer, byteOffset, byteOffset + length, beginnings, lines) };
   },
+  utf8: ({ buffer, byteOffset, length }: Uint8Array): string | undefined =>
+    native.utf8(buffer, byteOffset, byteOffset + length),
   isPlain: ({ buffer, byteOffset, length }: Uint8Array): boolean =>
     native.isPlain(buffer, byteOffset, byteOffset + length),
 };
@@ -520,26 +522,8 @@ class QuickJsHost implements Host {
   }
 
   readText(path: string, limit: number): string {
-    const [stats, statErrno] = os.stat(named(path));
-    if (stats === null) throw failure(statErrno, path);
-    const kind = kindOf(stats.mode);
-    if (kind !== 'file') throw notRegular(path, kind);
-    if (stats.size > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
-    // At once, where the size is told: a byte at a time, as below, takes ten times as long.
-    const whole = stats.size > 0 ? std.loadFile(path) : null;
-    const text = whole ?? this.#readUntilEnd(path, limit);
-    if (text.length > limit) throw new LimitExceeded(`${path}: larger than ${limit} bytes`);
-    // QuickJS takes what follows a wrong byte for a part of its letter: a line's end, too.
-    return text.includes('\ufffd') ? lossyText(this.readBytes(path, limit)) : text;
-  }
-
-  #readUntilEnd(path: string, limit: number): string {
-    const error = { errno: 0 };
-    const file = std.open(path, 'r', error);
-    if (file === null) throw failure(error.errno, path);
-    const text = file.readAsString(limit + 1);
-    file.close();
-    return text;
+    const bytes = this.readBytes(path, limit);
+    return inner.utf8(bytes) ?? lossyText(bytes);
   }
 
   readBytes(path: string, limit: number): Uint8Array {

@@ -14,12 +14,16 @@ export interface Beginning {
   readonly end: number;
 }
 
+/** Of a UTF-8 sequence with so many bytes behind its first one: the least character, or it would be shorter. */
+const leastOfSequence = [0, 0x80, 0x800, 0x10000] as const;
+
 /** What takes long in an interpreter. */
 export interface Inner {
   latin1(bytes: Uint8Array): string;
   find(haystack: Uint8Array, needle: Uint8Array, from: number): number;
   linesBeginning(bytes: Uint8Array, beginnings: readonly string[]): Beginning;
   isPlain(bytes: Uint8Array): boolean;
+  utf8(bytes: Uint8Array): string | undefined;
 }
 
 let inner: Inner = {
@@ -50,6 +54,36 @@ let inner: Inner = {
     return { lines: lines.filter(isWanted), end };
   },
   isPlain: (bytes) => bytes.every((byte) => byte === 0x0a || (byte >= 0x20 && byte < 0x7f)),
+  // By hand: QuickJS has no decoder but that of URLs, and what has to be escaped for it takes 256 times its size.
+  utf8: (bytes) => {
+    let text = '';
+    let units: number[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      const first = bytes[at] as number;
+      at += 1;
+      let character = first;
+      if (first >= 0x80) {
+        const more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+        if (first < 0xc0 || first > 0xf4) return undefined;
+        character = first & (0x3f >> more);
+        for (let left = more; left > 0; left -= 1) {
+          const next = bytes[at] ?? 0;
+          if (next >>> 6 !== 2) return undefined;
+          character = (character << 6) | (next & 0x3f);
+          at += 1;
+        }
+        const isSurrogate = character >= 0xd800 && character <= 0xdfff;
+        if (character < (leastOfSequence[more] as number) || character > 0x10ffff || isSurrogate) return undefined;
+      }
+      if (character < 0x10000) units.push(character);
+      else units.push(0xd800 + ((character - 0x10000) >> 10), 0xdc00 + (character & 0x3ff));
+      if (units.length >= characterChunk || at >= bytes.length) {
+        text += String.fromCharCode.apply(null, units);
+        units = [];
+      }
+    }
+    return text;
+  },
 };
 
 /** At its start, a form of the program can give functions that do the same in less time. */
@@ -77,6 +111,11 @@ export function isPlain(bytes: Uint8Array): boolean {
   return inner.isPlain(bytes);
 }
 
+/** The text that UTF-8 bytes stand for; undefined when they are not UTF-8. */
+export function utf8(bytes: Uint8Array): string | undefined {
+  return inner.utf8(bytes);
+}
+
 /** Bytes of a text of `latin1`'s form. */
 export function fromLatin1(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
@@ -88,43 +127,6 @@ export function fromLatin1(text: string): Uint8Array {
 export function toUtf8(text: string): Uint8Array {
   const escaped = encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, '\ufffd'));
   return fromLatin1(escaped.replace(/%(..)/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16))));
-}
-
-/** Of a UTF-8 sequence with so many bytes behind its first one: the least character, or it would be shorter. */
-const leastOfSequence = [0, 0x80, 0x800, 0x10000] as const;
-
-/**
- * The text that UTF-8 bytes stand for; undefined when they are not UTF-8. By hand: QuickJS has no decoder but that of URLs, and what has to
- * be escaped for it takes 256 times its size.
- */
-export function utf8(bytes: Uint8Array): string | undefined {
-  let text = '';
-  let units: number[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const first = bytes[at] as number;
-    at += 1;
-    let character = first;
-    if (first >= 0x80) {
-      const more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-      if (first < 0xc0 || first > 0xf4) return undefined;
-      character = first & (0x3f >> more);
-      for (let left = more; left > 0; left -= 1) {
-        const next = bytes[at] ?? 0;
-        if (next >>> 6 !== 2) return undefined;
-        character = (character << 6) | (next & 0x3f);
-        at += 1;
-      }
-      const isSurrogate = character >= 0xd800 && character <= 0xdfff;
-      if (character < (leastOfSequence[more] as number) || character > 0x10ffff || isSurrogate) return undefined;
-    }
-    if (character < 0x10000) units.push(character);
-    else units.push(0xd800 + ((character - 0x10000) >> 10), 0xdc00 + (character & 0x3ff));
-    if (units.length >= characterChunk || at >= bytes.length) {
-      text += String.fromCharCode.apply(null, units);
-      units = [];
-    }
-  }
-  return text;
 }
 
 /** A piece of an image that knows what it is, for messages. Offsets are in bytes from its start. */

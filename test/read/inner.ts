@@ -1,9 +1,14 @@
 /** Random bytes out of few letters, so that what is looked for is found, and what the inner loops of read/bytes.ts and `holding` make of them. */
 
 import type { Host } from '../../src/host/host.ts';
-import { find, fromLatin1, isPlain, linesBeginning } from '../../src/read/bytes.ts';
+import { find, fromLatin1, isPlain, linesBeginning, utf8 } from '../../src/read/bytes.ts';
 
 const letters = 'abkK:/.-img\n\n\x7f\xe9';
+/** Of which letters of UTF-8 are made, and what is nearly one: the first and last bytes of each range, and the ones beside. */
+const sequences = [
+  0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0,
+  0xf1, 0xf3, 0xf4, 0xf5, 0xff,
+];
 const beginnings = ['k', 'ka:', 'a/.'];
 
 /** Numerical Recipes' generator; its upper bits are the good ones. */
@@ -36,6 +41,7 @@ export function answers(
       find(bytes, needle, next(20)),
       linesBeginning(bytes, beginnings),
       isPlain(bytes.subarray(0, next(8))),
+      utf8(Uint8Array.from({ length: next(12) }, () => sequences[next(sequences.length)] ?? 0)),
       host.holding([path], texts, 1000).length,
     ]);
   });
