@@ -1,59 +1,100 @@
 /**
- * How the native program grows with what it is given: `node --import tsx test/bench/growth.ts FILE.svg`. Instructions (callgrind: no load of the machine
- * changes them) and the largest resident memory, for images, initrds, configurations and packages of several sizes; as a table and as curves
- * with both axes logarithmic, on which what is linear rises by one decade in each, and what is flat does not rise.
+ * How the native program grows with what it is given: `node --import tsx test/bench/growth.ts [FILE.svg]`, some five minutes. The time (the least
+ * of several runs, less that of /bin/true started in the same way) and the largest resident memory, for images, initrds, configurations and packages of
+ * several sizes; as a table, and as curves with both axes logarithmic, on which what is linear rises by one decade in each, and what is
+ * flat does not rise. Ends with 1 where something grows faster than it may. Run as root.
  */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { kataNode } from '../e2e/kata-node.ts';
 import { aptInput, forms, inOwnRun, type Step } from '../e2e/program.ts';
-import { guestTree, run, temporaryFolder, writeTree } from '../images.ts';
-import { instructionsOf } from './counts.ts';
+import { guestTree, run, type Tree, temporaryFolder, writeTree } from '../images.ts';
 
 interface Series {
   readonly title: string;
+  /** Of what a size counts. */
+  readonly unit: string;
   readonly sizes: readonly number[];
+  /** How it may grow, and why. */
+  readonly growth: 'flat' | 'linear';
+  readonly reason: string;
   /** Makes what is asked about, and returns the arguments and the input. */
   make(size: number): { readonly args: readonly string[]; readonly input?: string };
+  /** What standard output must hold. */
+  readonly expect: RegExp;
 }
 
 interface Point {
   readonly size: number;
-  readonly instructions: number;
+  /** In milliseconds. */
+  readonly time: number;
   /** In bytes. */
   readonly peak: number;
 }
 
-function guest(files: number, folders: number): string {
-  const paths = Array.from({ length: files }, (_, index) => `usr/lib/part-${index % folders}/file-${index}`);
-  return writeTree(temporaryFolder(), {
-    ...guestTree('3.12.0'),
-    ...Object.fromEntries(paths.map((path) => [path, ''])),
-  });
+const agent = '3.12.0';
+const perFolder = 1000;
+
+/** A guest's tree with so many empty files in folders of a thousand, or in one folder. */
+function guest(files: number, folder?: string): string {
+  const tree = writeTree(temporaryFolder(), guestTree(agent));
+  const script = 'mkdir -p "$1" && cd "$1" && seq -f "file-%.0f" "$2" "$3" | xargs -r touch';
+  for (let first = 1; first <= files; first += perFolder) {
+    const into = join(tree, folder ?? `usr/lib/part-${(first - 1) / perFolder}`);
+    run('sh', '-c', script, 'sh', into, `${first}`, `${Math.min(files, first + perFolder - 1)}`);
+  }
+  return tree;
 }
 
-function ext4(tree: string, megabytes: number, ...options: string[]): string {
+function ext4(tree: string, megabytes: number, files = 0): string {
   const file = join(temporaryFolder(), 'image');
-  run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=1', ...options, '-d', tree, file, `${megabytes}M`);
+  run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=1', '-N', `${files + 4096}`, '-d', tree, file, `${megabytes}M`);
   return file;
 }
 
-function initrd(tree: string): string {
-  const file = join(temporaryFolder(), 'initrd');
-  run('sh', '-c', `cd '${tree}' && find . | LC_ALL=C sort | cpio -o -H newc --quiet > '${file}'`);
-  return file;
+/** A plain newc archive of a guest and so many empty files, written here: find and cpio would need a minute for the largest. */
+function initrd(files: number): string {
+  const path = join(temporaryFolder(), 'initrd');
+  const descriptor = openSync(path, 'w');
+  const padded = (length: number): number => Math.ceil(length / 4) * 4;
+  let number = 0;
+  const put = (name: string, mode: number, content: Uint8Array): void => {
+    number += 1;
+    const fields = [number, mode, 0, 0, 1, 0, content.length, 0, 0, 0, 0, name.length + 1, 0];
+    const head = `070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}${name}\0`;
+    const bytes = Buffer.alloc(padded(head.length) + padded(content.length));
+    bytes.write(head, 'latin1');
+    bytes.set(content, padded(head.length));
+    writeSync(descriptor, bytes);
+  };
+  const isText = (content: Tree[string]): content is string | Uint8Array =>
+    typeof content === 'string' || content instanceof Uint8Array;
+  for (let file = 0; file < files; file += 1) {
+    const folder = `usr/part-${Math.floor(file / perFolder)}`;
+    if (file % perFolder === 0) put(folder, 0o40755, Buffer.alloc(0));
+    put(`${folder}/file-${file}`, 0o100644, Buffer.alloc(0));
+  }
+  for (const [name, content] of Object.entries(guestTree(agent)))
+    if (isText(content)) put(name, 0o100755, Buffer.from(content));
+  put('TRAILER!!!', 0, Buffer.alloc(0));
+  closeSync(descriptor);
+  return path;
 }
 
+/** Kata from packages, with the files of so many others, and so many configurations of kata-deploy's handlers. */
 function nodeWith(strangers: readonly string[], configurations: number): string {
   const root = join(temporaryFolder(), 'node');
   mkdirSync(root);
   const tree = kataNode(strangers);
-  const [path = '', text = ''] = Object.entries(tree).find(([name]) => name.endsWith('configuration.toml')) ?? [];
-  const folder = path.slice(0, path.lastIndexOf('/'));
-  const dropIns = Array.from({ length: configurations }, (_, index) => `${folder}/config.d/${index}.toml`);
-  return writeTree(root, { ...tree, ...Object.fromEntries(dropIns.map((name) => [name, text])) });
+  const text = Object.entries(tree).find(([name]) => name.endsWith('/configuration.toml'))?.[1] ?? '';
+  const deployed = Array.from({ length: configurations }, (_, index) => [
+    `/opt/kata/share/defaults/kata-containers/runtimes/handler-${index}/configuration-handler-${index}.toml`,
+    text,
+  ]);
+  return writeTree(root, { ...tree, ...Object.fromEntries(deployed) });
 }
 
 const strangersOf = (count: number): readonly Step[] =>
@@ -66,96 +107,179 @@ const strangersOf = (count: number): readonly Step[] =>
 
 const series: readonly Series[] = [
   {
-    title: 'an ext4 image, by MB',
+    title: 'an ext4 image, by its size',
+    unit: 'MB',
     sizes: [100, 400, 1600, 8000],
-    make: (size) => ({ args: ['image', ext4(guest(100, 10), size)] }),
+    growth: 'flat',
+    reason: 'The superblock, a group descriptor and the inodes on the way to the summary are read, wherever they are.',
+    make: (size) => ({ args: ['image', ext4(guest(100), size)] }),
+    expect: /3\.12\.0/,
   },
   {
-    title: 'an ext4 image, by files in one folder on the way',
-    sizes: [100, 1000, 10_000],
-    make: (size) => {
-      const tree = guest(0, 1);
-      writeTree(tree, Object.fromEntries(Array.from({ length: size }, (_, index) => [`var/lib/file-${index}`, ''])));
-      return { args: ['image', ext4(tree, 400, '-N', `${size + 4096}`)] };
-    },
+    title: 'an ext4 image, by its files',
+    unit: 'files',
+    sizes: [1000, 10_000, 100_000, 1_000_000],
+    growth: 'flat',
+    reason: 'No folder is read but those on the way to the summary.',
+    make: (size) => ({ args: ['image', ext4(guest(size), Math.max(400, size / 250), size + size / perFolder)] }),
+    expect: /3\.12\.0/,
   },
   {
-    title: 'a plain initrd, by files',
-    sizes: [100, 1000, 10_000],
-    make: (size) => ({ args: ['image', initrd(guest(size, Math.ceil(size / 100)))] }),
+    title: 'an ext4 image, by the entries of a folder on the way',
+    unit: 'entries',
+    sizes: [100, 1000, 10_000, 100_000],
+    growth: 'linear',
+    reason:
+      'The blocks of the folder are read one after the other until the name is found: its index of hashes is not believed.',
+    make: (size) => ({ args: ['image', ext4(guest(size, 'var/lib'), 800, size)] }),
+    expect: /3\.12\.0/,
   },
   {
-    title: 'an installed node, by drop-ins of 30 kB',
+    title: 'a plain initrd, by its files',
+    unit: 'files',
+    sizes: [100, 1000, 10_000, 90_000, 1_000_000],
+    growth: 'linear',
+    reason:
+      'An archive has no index, so that each header is looked at; from 95,000 entries on the answer is that it has too many.',
+    make: (size) => ({ args: ['image', initrd(size)] }),
+    expect: /3\.12\.0|entries/,
+  },
+  {
+    title: 'an installed node, by configurations of 30 kB',
+    unit: 'files',
     sizes: [1, 10, 100],
+    growth: 'linear',
+    reason: 'Each is read and understood.',
     make: (size) => ({ args: ['--root', nodeWith([], size)] }),
+    expect: /3\.12\.0|1\.0\.0/,
   },
   {
     title: 'an apt run that is not about Kata, by packages',
+    unit: 'packages',
     sizes: [1, 10, 100, 1000, 4000],
+    growth: 'linear',
+    reason: "Each package has a line in apt's input and a list of its files, in which Kata's are looked for.",
     make: (size) => {
       const steps = strangersOf(size);
-      return {
-        args: ['hook', 'apt'],
-        input: aptInput(
-          steps,
-          [],
-          nodeWith(
-            steps.map(({ name }) => name),
-            0,
-          ),
-        ),
-      };
+      const root = nodeWith(
+        steps.map(({ name }) => name),
+        0,
+      );
+      return { args: ['hook', 'apt'], input: aptInput(steps, [], root) };
     },
+    expect: /^$/,
   },
 ];
 
-function measured(program: string, { sizes, make }: Series): Point[] {
+const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', APT_HOOK_INFO_FD: '0' };
+const runs = 9;
+
+/** The least time of several runs, in milliseconds. */
+function timeOf(argv: readonly string[], input: string): number {
+  const [program = '', ...args] = inOwnRun(argv);
+  const times = Array.from({ length: runs }, () => {
+    const start = process.hrtime.bigint();
+    spawnSync(program, args, { input, env: environment });
+    return Number(process.hrtime.bigint() - start) / 1e6;
+  });
+  return Math.min(...times);
+}
+
+function measured(program: string, { sizes, make, expect, title }: Series): Point[] {
   return sizes.map((size) => {
-    const { args, input } = make(size);
+    const { args, input = '' } = make(size);
     const argv = [program, ...args];
     const [timed = '', ...rest] = inOwnRun(['/usr/bin/time', '-f', 'peak %M', ...argv]);
-    const { stderr } = spawnSync(timed, rest, {
-      input: input ?? '',
-      encoding: 'utf8',
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', APT_HOOK_INFO_FD: '0' },
-    });
-    return { size, instructions: instructionsOf(argv, input), peak: Number(/peak ([0-9]+)/.exec(stderr)?.[1]) * 1024 };
+    const { stdout, stderr } = spawnSync(timed, rest, { input, encoding: 'utf8', env: environment });
+    if (!expect.test(stdout)) throw new Error(`${title}, ${size}: ${stdout}${stderr}`);
+    const time = timeOf(argv, input) - timeOf(['/bin/true'], input);
+    return { size, time: Math.max(0.1, time), peak: Number(/peak ([0-9]+)/.exec(stderr)?.[1]) * 1024 };
   });
 }
 
-const width = 640;
-const height = 420;
-const margin = 60;
-const colors = ['#0b6e99', '#c4472b', '#4a8f3c', '#8e5ba6', '#b8860b'];
+/** Of a curve with both axes logarithmic, between its last two points: 1 is linear. */
+function slope(points: readonly Point[], of: (point: Point) => number): number {
+  const [before, last] = points.slice(-2);
+  if (before === undefined || last === undefined) return 0;
+  return Math.log(of(last) / of(before)) / Math.log(last.size / before.size);
+}
 
-/** Both axes logarithmic: sizes from 1 to 10^5, instructions from 10^6 to 10^11. */
+/** What noise makes of a flat curve and of a linear one. */
+const steepest = { flat: 0.3, linear: 1.2 } as const;
+
+const [width, height, margin] = [640, 420, 60] as const;
+const colors = ['#0b6e99', '#c4472b', '#4a8f3c', '#8e5ba6', '#b8860b', '#555555'];
+
+interface Panel {
+  readonly title: string;
+  /** Powers of ten. */
+  readonly from: number;
+  readonly to: number;
+  of(point: Point): number;
+}
+
+const panels: readonly Panel[] = [
+  { title: 'milliseconds, by size', from: -1, to: 4, of: ({ time }) => time },
+  { title: 'MB of memory, by size', from: 0, to: 3, of: ({ peak }) => peak / 1e6 },
+];
+/** Sizes go from 1 to 10^6. */
+const largest = 6;
+
 function drawn(all: readonly (readonly Point[])[]): string {
-  const x = (size: number): number => margin + (Math.log10(Math.max(1, size)) / 5) * (width - 2 * margin);
-  const y = (count: number): number => height - margin - ((Math.log10(count) - 6) / 5) * (height - 2 * margin);
-  const curves = all.map((points, index) => {
-    const color = colors[index % colors.length];
-    const path = points
-      .map(({ size, instructions }) => `${x(size).toFixed(1)},${y(instructions).toFixed(1)}`)
-      .join(' ');
-    return `<polyline fill="none" stroke="${color}" stroke-width="2" points="${path}"/><text x="${margin + 8}" y="${margin + 16 * index}" fill="${color}" font-size="12">${series[index]?.title}</text>`;
+  const parts = panels.map(({ title, from, to, of }, panel) => {
+    const top = panel * height;
+    const x = (size: number): number => margin + (Math.log10(size) / largest) * (width - 2 * margin);
+    const y = (value: number): number =>
+      top + height - margin - ((Math.log10(value) - from) / (to - from)) * (height - 2 * margin);
+    const curves = all.map((points, index) => {
+      const path = points.map((point) => `${x(point.size).toFixed(1)},${y(of(point)).toFixed(1)}`).join(' ');
+      return `<polyline fill="none" stroke="${colors[index]}" stroke-width="2" points="${path}"/>`;
+    });
+    const across = Array.from({ length: largest + 1 }, (_, power) => {
+      const place = x(10 ** power);
+      return `<text x="${place}" y="${top + height - margin + 18}" font-size="11" text-anchor="middle">10^${power}</text>`;
+    });
+    const up = Array.from({ length: to - from + 1 }, (_, step) => {
+      const value = 10 ** (from + step);
+      return `<text x="${margin - 6}" y="${y(value) + 4}" font-size="11" text-anchor="end">${value}</text>`;
+    });
+    const frame = `<rect x="${margin}" y="${top + margin}" width="${width - 2 * margin}" height="${height - 2 * margin}" fill="none" stroke="#999"/>`;
+    const head = `<text x="${margin}" y="${top + margin - 10}" font-size="14">${title}</text>`;
+    return [head, frame, ...across, ...up, ...curves].join('');
   });
-  const lines = [0, 1, 2, 3, 4, 5].map(
-    (power) =>
-      `<text x="${x(10 ** power)}" y="${height - margin + 18}" font-size="11" text-anchor="middle">10^${power}</text><text x="${margin - 6}" y="${y(10 ** (power + 6)) + 4}" font-size="11" text-anchor="end">10^${power + 6}</text>`,
-  );
-  const frame = `<rect x="${margin}" y="${margin - 20}" width="${width - 2 * margin}" height="${height - 2 * margin + 20}" fill="none" stroke="#999"/>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif"><rect width="100%" height="100%" fill="white"/><text x="${margin}" y="24" font-size="14">instructions of kata-check, by size</text>${frame}${lines.join('')}${curves.join('')}</svg>\n`;
+  const below = panels.length * height;
+  const legend = series.map(({ title, unit, growth, reason }, index) => {
+    const row = below + 36 * index;
+    return (
+      `<text x="${margin}" y="${row}" fill="${colors[index]}" font-size="12">${title}, in ${unit}: ${growth}</text>` +
+      `<text x="${margin}" y="${row + 14}" font-size="10">${reason}</text>`
+    );
+  });
+  const total = below + 36 * series.length;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${total}" font-family="sans-serif"><rect width="100%" height="100%" fill="white"/>${parts.join('')}${legend.join('')}</svg>\n`;
 }
 
-const [file] = process.argv.slice(2);
-const [program = ''] = forms.find(({ name }) => name === 'native')?.argv ?? [];
-const all = series.map((one) => {
-  const points = measured(program, one);
-  console.log(`\n${one.title}`);
-  for (const { size, instructions, peak } of points) {
-    const [millions, megabytes] = [instructions / 1e6, peak / 1e6].map((value) => value.toFixed(1).padStart(9));
-    console.log(`${String(size).padStart(8)}${millions} million instructions${megabytes} MB`);
-  }
-  return points;
-});
-if (file !== undefined) writeFileSync(file, drawn(all));
+/** Prints the table; the curves go to `file`. Whether all grows as it may. */
+export function growth(file: string | undefined): boolean {
+  const [program = ''] = forms.find(({ name }) => name === 'native')?.argv ?? [];
+  let isWell = true;
+  const all = series.map((one) => {
+    const points = measured(program, one);
+    console.log(`\n${one.title}: ${one.growth}. ${one.reason}`);
+    for (const { size, time, peak } of points)
+      console.log(
+        `${String(size).padStart(10)} ${one.unit}${time.toFixed(1).padStart(10)} ms${(peak / 1e6).toFixed(1).padStart(9)} MB`,
+      );
+    for (const { title, of } of panels) {
+      const found = slope(points, of);
+      if (found <= steepest[one.growth]) continue;
+      isWell = false;
+      console.log(`  WORSE THAN ${one.growth}: ${title} rises by ${found.toFixed(2)} decades in each`);
+    }
+    return points;
+  });
+  if (file !== undefined) writeFileSync(file, drawn(all));
+  return isWell;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = growth(process.argv[2]) ? 0 : 1;
