@@ -191,7 +191,7 @@ export function imageText(image: ImageFacts): string {
   const { agent, problem } = image;
   if (problem !== null) facts.push(['problem', `${problem.kind}: ${problem.message}`]);
   else if (agent !== null) facts.push(['agent', `${agent.version.text}  (${agent.source}, ${agent.path})`]);
-  else if (image.kind === 'extension') facts.push(['agent', 'none: an extension image, which needs none']);
+  else if (image.kind === 'extension') facts.push(['agent', 'none, which is right for an extension image only']);
   else facts.push(['agent', `unknown: ${image.unknown ?? 'no version was found'}`]);
   if (agent !== null && agent.version.commit !== null) facts.push(['commit', agent.version.commit]);
   if (image.unchecked !== null) facts.push(['unchecked', image.unchecked]);

@@ -326,7 +326,7 @@ const images: readonly [rule: string, facts: Partial<ImageFacts>, lines: readonl
   [
     'an extension image',
     { agent: null, kind: 'extension', form: null, filesystem: null },
-    ['  agent       none: an extension image, which needs none'],
+    ['  agent       none, which is right for an extension image only'],
   ],
   [
     'an agent of a commit',
