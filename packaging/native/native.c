@@ -1,11 +1,12 @@
 /*
- * The module `native` of the native program: what QuickJS's own `os` lacks. `Decompressor` is gzip, zstd or xz by the system's libz,
- * libzstd or liblzma, in half the time of their programs; they are looked for when they are wanted, so that the program needs libc only.
+ * The module `native` of the native program: what QuickJS's own `os` lacks. `Decompressor` is gzip, zstd, xz or lz4 by the system's libz,
+ * libzstd, liblzma or liblz4, in half the time of their programs; they are looked for when they are wanted, so that the program needs libc only.
  * `widenPipe` makes a pipe hold more, so that its two ends wake each other less often. `openPath` opens a file
  * whose name is no UTF-8. `isZero` finds the holes of a file. `lz4Block`
  * decompresses one block of LZ4. `holding` looks for texts in hundreds of files, which every apt run waits for. `entryTable` holds the entries
  * of an initrd, of which there are tens of thousands. `nextCommit` looks through an agent's binary, which has 60 million bytes. Interface of libz: its
- * zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h; of liblzma 5: its lzma/base.h.
+ * zlib.h, whose struct z_stream has been the same since 1.0; of libzstd: the stable part of its zstd.h; of liblzma 5: its lzma/base.h;
+ * of liblz4 1.9: its lz4.h and lz4frame.h.
  */
 
 #define _GNU_SOURCE
@@ -141,13 +142,51 @@ static int find_liblzma(void) {
   return liblzma.begin && liblzma.code && liblzma.end;
 }
 
+static struct {
+  size_t (*create)(void **, unsigned version);
+  size_t (*decompress)(void *, void *output, size_t *output_size, const void *input, size_t *input_size, const void *options);
+  unsigned (*is_error)(size_t);
+  size_t (*end)(void *);
+  int (*block)(const char *input, char *output, int input_size, int room);
+} liblz4;
+
+static int find_liblz4(void) {
+  static void *handle;
+  if (handle == NULL) handle = dlopen("liblz4.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (handle == NULL) return 0;
+  *(void **)&liblz4.create = dlsym(handle, "LZ4F_createDecompressionContext");
+  *(void **)&liblz4.decompress = dlsym(handle, "LZ4F_decompress");
+  *(void **)&liblz4.is_error = dlsym(handle, "LZ4F_isError");
+  *(void **)&liblz4.end = dlsym(handle, "LZ4F_freeDecompressionContext");
+  *(void **)&liblz4.block = dlsym(handle, "LZ4_decompress_safe");
+  return liblz4.create && liblz4.decompress && liblz4.is_error && liblz4.end && liblz4.block;
+}
+
+enum {
+  LZ4F_VERSION = 100,
+  /* Of the legacy frame (lz4_Frame_format.md): bytes to which a block unpacks, and which it has at the most; a larger number is no length. */
+  legacy_plain = 8 * 1024 * 1024,
+  legacy_packed = legacy_plain + legacy_plain / 255 + 16,
+};
+
+struct lz4 {
+  void *context;
+  int is_legacy;
+  /* A block of a legacy frame, and how much of it is there; its length is 0 between two blocks. */
+  uint8_t *block;
+  unsigned length, filled;
+};
+
 struct decompressor {
-  enum { form_gzip, form_zstd, form_xz } form;
+  enum { form_gzip, form_zstd, form_xz, form_lz4 } form;
   union {
     struct z_stream gzip;
     void *zstd;
     struct lzma_stream xz;
+    struct lz4 lz4;
   };
+  /* Of lz4: a frame has begun. */
+  int is_within;
 };
 
 static int begin(struct decompressor *this) {
@@ -157,6 +196,7 @@ static int begin(struct decompressor *this) {
       this->zstd = libzstd.create();
       return this->zstd != NULL && !libzstd.is_error(libzstd.set(this->zstd, ZSTD_d_windowLogMax, zstd_window_log));
     case form_xz: return liblzma.begin(&this->xz, xz_memory, LZMA_CONCATENATED) == LZMA_OK;
+    case form_lz4: return !liblz4.is_error(liblz4.create(&this->lz4.context, LZ4F_VERSION));
   }
   return 0;
 }
@@ -166,6 +206,10 @@ static void end(struct decompressor *this) {
     case form_gzip: libz.end(&this->gzip); break;
     case form_zstd: libzstd.end(this->zstd); break;
     case form_xz: liblzma.end(&this->xz); break;
+    case form_lz4:
+      liblz4.end(this->lz4.context);
+      free(this->lz4.block);
+      break;
   }
 }
 
@@ -180,18 +224,23 @@ static void decompressor_finalizer(JSRuntime *runtime, JSValue value) {
 
 static JSClassDef decompressor_definition = { "Decompressor", .finalizer = decompressor_finalizer };
 
-/* decompressor("gzip", "zstd" or "xz"): a Decompressor, or null without its library. */
+/* decompressor("gzip", "zstd", "xz" or "lz4"): a Decompressor, or null without its library. */
 static JSValue make_decompressor(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
   static const struct {
     const char *name;
     int (*find)(void);
-  } forms[] = { [form_gzip] = { "gzip", find_libz }, [form_zstd] = { "zstd", find_libzstd }, [form_xz] = { "xz", find_liblzma } };
+  } forms[] = {
+    [form_gzip] = { "gzip", find_libz },
+    [form_zstd] = { "zstd", find_libzstd },
+    [form_xz] = { "xz", find_liblzma },
+    [form_lz4] = { "lz4", find_liblz4 },
+  };
   const char *name = JS_ToCString(context, arguments[0]);
   if (name == NULL) return JS_EXCEPTION;
   unsigned form = 0;
-  while (form <= form_xz && strcmp(forms[form].name, name) != 0) form++;
+  while (form <= form_lz4 && strcmp(forms[form].name, name) != 0) form++;
   JS_FreeCString(context, name);
-  if (form > form_xz || !forms[form].find()) return JS_NULL;
+  if (form > form_lz4 || !forms[form].find()) return JS_NULL;
   struct decompressor *decompressor = js_mallocz(context, sizeof *decompressor);
   if (decompressor == NULL) return JS_EXCEPTION;
   decompressor->form = form;
@@ -263,11 +312,65 @@ static int xz_step(struct lzma_stream *stream, uint8_t *input, unsigned *input_s
   return status == LZMA_MEM_ERROR || status == LZMA_MEMLIMIT_ERROR ? step_memory : step_bad;
 }
 
+/*
+ * One block of a legacy frame, or a part of it; `output` has room for a whole one. A frame ends with the file, or before a number that is
+ * no length of a block: the magic number of what follows, which is not taken.
+ */
+static int legacy_step(struct lz4 *this, const uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size) {
+  unsigned taken = 0;
+  const unsigned there = *input_size, room = *output_size;
+  *input_size = *output_size = 0;
+  if (this->length == 0) {
+    if (there == 0) return step_end;
+    if (there < 4 || room < legacy_plain) return step_bad;
+    this->length = input[0] | input[1] << 8 | input[2] << 16 | (unsigned)input[3] << 24;
+    if (this->length == 0) return step_bad;
+    if (this->length > legacy_packed) return this->length = 0, step_end;
+    this->filled = 0;
+    taken = 4;
+  } else if (there == 0) return step_bad;
+  const unsigned wanted = this->length - this->filled, part = there - taken < wanted ? there - taken : wanted;
+  memcpy(this->block + this->filled, input + taken, part);
+  this->filled += part;
+  *input_size = taken + part;
+  if (part < wanted) return step_on;
+  if (room < legacy_plain) return step_bad;
+  const int plain = liblz4.block((const char *)this->block, (char *)output, this->length, legacy_plain);
+  this->length = 0;
+  if (plain < 0) return step_bad;
+  *output_size = plain;
+  return step_on;
+}
+
+static int lz4_step(struct lz4 *this, const uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size, int is_first) {
+  static const uint8_t legacy_magic[] = { 0x02, 0x21, 0x4c, 0x18 };
+  if (is_first) {
+    this->is_legacy = *input_size >= sizeof legacy_magic && memcmp(input, legacy_magic, sizeof legacy_magic) == 0;
+    if (this->is_legacy) {
+      if (this->block == NULL) this->block = malloc(legacy_packed);
+      *input_size = sizeof legacy_magic;
+      *output_size = 0;
+      return this->block == NULL ? step_memory : step_on;
+    }
+  }
+  if (this->is_legacy) return legacy_step(this, input, input_size, output, output_size);
+  size_t taken = *input_size, given = *output_size;
+  const size_t left = liblz4.decompress(this->context, output, &given, input, &taken, NULL);
+  *input_size = taken;
+  *output_size = given;
+  return liblz4.is_error(left) ? step_bad : left == 0 ? step_end : step_on;
+}
+
 static int step(struct decompressor *this, uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size) {
   switch (this->form) {
     case form_gzip: return gzip_step(&this->gzip, input, input_size, output, output_size);
     case form_zstd: return zstd_step(this->zstd, input, input_size, output, output_size);
     case form_xz: return xz_step(&this->xz, input, input_size, output, output_size);
+    case form_lz4: {
+      const int status = lz4_step(&this->lz4, input, input_size, output, output_size, !this->is_within);
+      this->is_within = status == step_on;
+      return status;
+    }
   }
   return step_bad;
 }

@@ -1,5 +1,5 @@
 /**
- * What `gzip -dc`, `zstd -dcq` and `xz -dc` do, in this process: members in a row (RFC 1952, RFC 8878), and anything else behind them an error with
+ * What `gzip -dc`, `zstd -dcq`, `xz -dc` and `lz4 -dc` do, in this process: members in a row (RFC 1952, RFC 8878), and anything else behind them an error with
  * the status of the program. The native program does so with their libraries, in half their time
  * or, for hundreds of small files, in a hundredth.
  */
@@ -32,6 +32,16 @@ interface Form {
   readonly isCutByLess: boolean;
   /** The status of the program when something else follows. */
   readonly trailing: number;
+  /** Bytes of input that must be there for a step, unless there are no more; and what one step may give at the most. */
+  readonly least?: number;
+  readonly most?: number;
+}
+
+/** The frames to be skipped are those of zstd and lz4 alike. */
+function isSkippable(input: Uint8Array, at: number): boolean {
+  return (
+    (input[at] as number) >>> 4 === 5 && input[at + 1] === 0x2a && input[at + 2] === 0x4d && input[at + 3] === 0x18
+  );
 }
 
 const forms = {
@@ -48,8 +58,7 @@ const forms = {
     magicSize: 4,
     isMember: (input, at) =>
       (input[at] === 0x28 && input[at + 1] === 0xb5 && input[at + 2] === 0x2f && input[at + 3] === 0xfd) ||
-      // A frame to be skipped.
-      ((input[at] as number) >>> 4 === 5 && input[at + 1] === 0x2a && input[at + 2] === 0x4d && input[at + 3] === 0x18),
+      isSkippable(input, at),
     takesZeros: false,
     isCutByLess: false,
     trailing: 1,
@@ -63,6 +72,20 @@ const forms = {
     isCutByLess: false,
     trailing: 1,
   },
+  lz4: {
+    command: 'lz4 -dc',
+    magicSize: 4,
+    isMember: (input, at) =>
+      (input[at] === 0x04 && input[at + 1] === 0x22 && input[at + 2] === 0x4d && input[at + 3] === 0x18) ||
+      (input[at] === 0x02 && input[at + 1] === 0x21 && input[at + 2] === 0x4c && input[at + 3] === 0x18) ||
+      isSkippable(input, at),
+    takesZeros: false,
+    isCutByLess: false,
+    trailing: 1,
+    // Of a legacy frame: the length of a block, and a block.
+    least: 4,
+    most: 8 * 1024 * 1024,
+  },
 } as const satisfies Record<string, Form>;
 
 export type FormName = keyof typeof forms;
@@ -70,12 +93,12 @@ export type FormName = keyof typeof forms;
 /** Which form a command decompresses, if it is one of these. */
 export function formOf(argv: readonly string[]): FormName | undefined {
   const command = argv.join(' ');
-  return (['gzip', 'zstd', 'xz'] as const).find((name) => forms[name].command === command);
+  return (['gzip', 'zstd', 'xz', 'lz4'] as const).find((name) => forms[name].command === command);
 }
 
-const inputSize = 65536;
+const inputSize = 262144;
 /** Large, so that there are few promises to a megabyte. */
-const outputSize = 262144;
+const smallOutput = 1048576;
 /** Z_MEM_ERROR, for all. */
 const noMemory = -4;
 
@@ -93,6 +116,8 @@ export async function* decompress(
   const form: Form = forms[name];
   const failed = (status: number, message: string): Io => new Io(`${name} failed with status ${status}: ${message}`);
   const input = new Uint8Array(inputSize);
+  const least = form.least ?? 1;
+  const outputSize = form.most ?? smallOutput;
   const output = new Uint8Array(outputSize);
   let from = 0;
   let to = 0;
@@ -105,7 +130,7 @@ export async function* decompress(
   while (problem === undefined) {
     if (now() > options.deadline) throw new LimitExceeded(`${name} did not end before the deadline`);
     // Between two members, the whole magic number is looked at.
-    if (to - from < (isBetween ? form.magicSize : 1) && !isEnd) {
+    if (to - from < (isBetween ? form.magicSize : least) && !isEnd) {
       input.copyWithin(0, from, to);
       to -= from;
       from = 0;
@@ -136,7 +161,7 @@ export async function* decompress(
       if (total > options.outputLimit) throw new LimitExceeded(`${name} gave more than ${options.outputLimit} bytes`);
     }
     // What came before an error is good, and how much that was says where the segment ends.
-    if (filled === outputSize || (problem !== undefined && filled > 0)) {
+    if (filled === outputSize || (filled > 0 && (problem !== undefined || form.most !== undefined))) {
       yield output.subarray(0, filled);
       filled = 0;
     }

@@ -79,7 +79,7 @@ declare module 'os' {
 /** packaging/native/native.c */
 declare module 'native' {
   export type Decompressor = import('./decompress.ts').Decompressor;
-  /** Null where the system lacks libz, libzstd or liblzma. */
+  /** Null where the system lacks libz, libzstd, liblzma or liblz4. */
   export function decompressor(form: import('./decompress.ts').FormName): Decompressor | null;
   /** SIGALRM in so many milliseconds, whatever the caller had made of it; the last call counts. */
   export function alarm(milliseconds: number): void;

@@ -66,7 +66,12 @@ export const compressions: readonly Compression[] = [
     findEnd: xzEnd,
     padding: 4,
   },
-  { ...lz4, magic: [0x04, 0x22, 0x4d, 0x18], findEnd: lz4End, trailing: /status 1: *$|Magic Number unreadable/ },
+  {
+    ...lz4,
+    magic: [0x04, 0x22, 0x4d, 0x18],
+    findEnd: lz4End,
+    trailing: /status 1: *$|Magic Number unreadable|trailing garbage/,
+  },
   { ...lz4, magic: [0x02, 0x21, 0x4c, 0x18], findEnd: lz4LegacyEnd },
   {
     name: 'bzip2',
