@@ -1,6 +1,6 @@
 /**
  * What an apt run that has nothing to do with Kata pays for kata-check, on a node in use: Kata from packages with fifteen configurations
- * of 30 kB, 200 upgraded packages, 6,000 lines of apt's configuration. Beside it: a whole `apt-get install` of one small package, and the
+ * of 30 kB, 200 upgraded packages, 6,000 lines of apt's configuration; and what one pays that upgrades Kata. Beside it: a whole `apt-get install` of one small package, and the
  * hooks of apt-listchanges (with that one package) and needrestart. All in a Debian of its own, so that each goes through chroot.
  */
 
@@ -61,7 +61,14 @@ export function aptRun(suite: string): AptRun {
   );
   const input = aptInput(steps.map(upgrade), header, '').replace('DPkg::Options::=--root=\n', '');
   const one = `VERSION 2\nDPkg::Pre-Install-Pkgs=\n\nunrelated 1.0.0-1 < 1.1.0-1 /repository/unrelated_1.1.0-1_all.deb\n`;
-  writeTree(debian.root, { 'srv/input': input, 'srv/one': one });
+  const ofKata = ['kata-runtime', 'kata-containers-image'].map((name) => ({
+    name,
+    old: '1.0.0-1',
+    next: '1.1.0-1',
+    what: `/repository/${name}_1.1.0-1_all.deb`,
+  }));
+  const kata = aptInput(ofKata, header, '').replace('DPkg::Options::=--root=\n', '');
+  writeTree(debian.root, { 'srv/input': input, 'srv/one': one, 'srv/kata': kata });
 
   const inside = (words: string): string =>
     `env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C APT_HOOK_INFO_FD=0 chroot '${debian.root}' ${words}`;
@@ -76,6 +83,11 @@ export function aptRun(suite: string): AptRun {
       {
         name: 'kata-check hook apt, native',
         run: `${inside('kata-check hook apt')} < '${debian.root}/srv/input'`,
+        expect: /^$/,
+      },
+      {
+        name: 'kata-check hook apt, for Kata',
+        run: `${inside('kata-check hook apt')} < '${debian.root}/srv/kata'`,
         expect: /^$/,
       },
       { name: 'chroot alone', run: inside('true'), expect: /^$/ },

@@ -2,7 +2,7 @@
  * `npm run bench [FOLDER [PATTERN]]`: kata-check in both forms beside the programs that could do its work, all in one run, as tables; and
  * what it costs an apt run that is not its matter. Images are made in FOLDER, or reused from it; without one they are gone at the end.
  * PATTERN: only the tables with such a title. Every command is first run once and its output looked at: what does not find the agent's
- * version is said to have failed, not measured. Nothing here asserts a time. counts.ts keeps a budget of instructions; growth.ts draws how the
+ * version is said to have failed, not measured. counts.ts keeps a budget of instructions; growth.ts, which this runs at the end, draws how the
  * program grows with what it is given.
  *
  * Time: the median of hyperfine's runs, without a shell except for pipes, page cache warm. Read: bytes that read calls took from the
@@ -17,6 +17,7 @@ import { forms } from '../e2e/program.ts';
 import { summaryPath, temporaryFolder } from '../images.ts';
 import { has } from '../suite.ts';
 import { aptRun } from './apt.ts';
+import { growth } from './growth.ts';
 import { agentPath, diskOffset, type Fixture, type FixtureName, fixtures } from './images.ts';
 import { sizedPrograms } from './programs.ts';
 
@@ -209,7 +210,9 @@ function groups(): (Group | string)[] {
   console.log(`${made.tree.files} files, ${megabytes(made.tree.bytes)}, in ${folder}`);
   const debugfs = { name: 'debugfs -V', run: ['debugfs', '-V'], needs: ['debugfs'], expect: /./ };
   const node = { name: 'node -e 0', run: [process.execPath, '-e', '0'], expect: /(?:)/ };
-  all.push({ title: 'start alone', runs: 20, image: null, commands: [...ours(['--version'], /./), debugfs, node] });
+  const nothing = { name: '/bin/true', run: ['/bin/true'], expect: /^$/ };
+  const starts = [...ours(['--version'], /./), nothing, debugfs, node];
+  all.push({ title: 'start alone', runs: 20, image: null, commands: starts });
 
   for (const { name, peers } of disks) {
     const fixture = made.get(name);
@@ -377,6 +380,16 @@ for (const group of planned) {
     const files = group.image === null ? [] : [group.image, group.image.replace(/\.disk$/, '.img'), agentFile];
     const within = group.within ?? ((action: () => void): void => action());
     within(() => measure(group, files));
+  }
+}
+const growthTitle = 'growth';
+if (growthTitle.includes(process.argv[3] ?? '')) {
+  const wanted = ['root', 'mkfs.ext4', '/usr/bin/time'].filter((need) => !has(need));
+  if (wanted.length > 0) console.log(`\n${growthTitle}: not here: ${wanted.join(', ')}`);
+  else {
+    const picture = join(process.argv[2] === undefined ? process.cwd() : folder, 'growth.svg');
+    console.log(`\n${growthTitle}: the curves are in ${picture}`);
+    if (!growth(picture)) process.exitCode = 1;
   }
 }
 console.log(`\nload after: ${load()}`);
