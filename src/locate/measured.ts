@@ -6,7 +6,7 @@
 import { attempt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { followedStatus } from '../host/rooted.ts';
-import { readMeasurement } from '../read/image.ts';
+import { readMeasurement } from '../read/measurement.ts';
 import { parseVerityParameters } from '../read/verity.ts';
 import type { Installation } from './installation.ts';
 import { rootHashBeside } from './root-hash.ts';

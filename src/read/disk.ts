@@ -7,11 +7,9 @@
  */
 
 import { Corrupt } from '../errors.ts';
-import { isErofs, openErofs } from './erofs.ts';
-import { isExt4, openExt4 } from './ext4.ts';
 import type { FileSystem } from './filesystem.ts';
 import type { Source } from './source.ts';
-import { isXfs, openXfs } from './xfs.ts';
+import { isErofs, isExt4, isXfs } from './superblocks.ts';
 
 const sectorSize = 512;
 const protectiveType = 0xee;
@@ -76,14 +74,14 @@ function readGpt(source: Source): Layout {
   return { table: 'gpt', dax: false, partitions };
 }
 
-/** Every filesystem that is read, in the order in which it is looked for. */
+/** Every filesystem that is read, in the order in which it is looked for. Its reader is loaded when there is one. */
 const filesystems: readonly {
   readonly is: (source: Source) => boolean;
-  readonly open: (source: Source) => FileSystem;
+  readonly open: (source: Source) => Promise<FileSystem>;
 }[] = [
-  { is: isExt4, open: openExt4 },
-  { is: isErofs, open: openErofs },
-  { is: isXfs, open: openXfs },
+  { is: isExt4, open: async (source) => (await import('./ext4.ts')).openExt4(source) },
+  { is: isErofs, open: async (source) => (await import('./erofs.ts')).openErofs(source) },
+  { is: isXfs, open: async (source) => (await import('./xfs.ts')).openXfs(source) },
 ];
 
 export interface Found {
@@ -91,7 +89,8 @@ export interface Found {
   readonly partition: Partition | null;
   /** In bytes. */
   readonly offset: number;
-  open(): FileSystem;
+  /** Throws as the reader. */
+  open(): Promise<FileSystem>;
 }
 
 /** The first partition, else the whole image, that holds a known filesystem. Throws Io. */

@@ -11,10 +11,9 @@ import type { FileSystem, Inode, InodeKind } from './filesystem.ts';
 import * as limits from './limits.ts';
 import { decompressBlock } from './lz4.ts';
 import type { Source } from './source.ts';
+import { superblocks } from './superblocks.ts';
 
-const superblockOffset = 1024;
-const superblockSize = 128;
-const magic = 0xe0f5e1e2;
+const { offset: superblockOffset, size: superblockSize, magic } = superblocks.erofs;
 
 /** s_feature_incompat: what changes how files are read. */
 const incompatible = { zeroPadding: 0x1, bigClusters: 0x2, fragments: 0x20 } as const;
@@ -90,12 +89,6 @@ interface Extent {
   readonly offset: number;
   readonly length: number;
   readonly isPartial: boolean;
-}
-
-/** Whether an erofs superblock stands in the source. Throws Io. */
-export function isErofs(source: Source): boolean {
-  if (source.length < superblockOffset + superblockSize) return false;
-  return source.read(superblockOffset, 4, 'erofs superblock').u32(0) === magic;
 }
 
 /** Throws Corrupt, Unsupported (naming the feature), Io, LimitExceeded. */

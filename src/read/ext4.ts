@@ -9,10 +9,9 @@ import { Bytes } from './bytes.ts';
 import type { FileSystem, Inode, InodeKind } from './filesystem.ts';
 import * as limits from './limits.ts';
 import type { Source } from './source.ts';
+import { superblocks } from './superblocks.ts';
 
-const superblockOffset = 1024;
-const superblockSize = 1024;
-const magic = 0xef53;
+const { offset: superblockOffset, size: superblockSize, magic } = superblocks.ext4;
 const rootInode = 2;
 
 /** s_feature_incompat: what changes the form on disk. */
@@ -68,12 +67,6 @@ interface DirectoryRecord {
   readonly block: Bytes;
   readonly nameOffset: number;
   readonly nameLength: number;
-}
-
-/** Whether an ext2/3/4 superblock stands in the source. Throws Io. */
-export function isExt4(source: Source): boolean {
-  if (source.length < superblockOffset + superblockSize) return false;
-  return source.read(superblockOffset + 56, 2, 'ext4 superblock').u16(0) === magic;
 }
 
 /** Throws Corrupt, Unsupported (naming the feature), Io, LimitExceeded. */

@@ -11,7 +11,6 @@ import type { CompressionName } from './decompress.ts';
 import { findFileSystem, readLayout } from './disk.ts';
 import type { FileSystem } from './filesystem.ts';
 import { Budget, Source } from './source.ts';
-import { readRootHash, type VerityParameters } from './verity.ts';
 
 export interface ImageFacts {
   /** As the configuration or the caller names it. */
@@ -118,7 +117,7 @@ export async function readOpenImage(
       throw new Unsupported(`${path}: no ext4, xfs or erofs filesystem in ${where}`);
     }
     facts = { ...facts, partition: found.partition?.number ?? null, offset: found.offset };
-    const filesystem = found.open();
+    const filesystem = await found.open();
     facts = { ...facts, filesystem: filesystem.type, notes: filesystem.notes };
     return { ...facts, ...(await findAgent(filesystem, source.budget, options)) };
   } catch (error) {
@@ -126,33 +125,5 @@ export async function readOpenImage(
     // The image is there: what was not found then is the program that decompresses it.
     const kind = error.kind === 'not-found' ? 'unsupported' : error.kind;
     return { ...facts, problem: { kind, message: error.message } };
-  }
-}
-
-/** What the hash partition of an image says of it, beside what is configured. */
-export interface Measurement {
-  /** Lower-case hexadecimal digits; null when there is no hash partition. */
-  readonly rootHash: string | null;
-  /** Why it could not be read; null when it could. */
-  readonly problem: string | null;
-}
-
-/** Never throws for what the image is or is not. Throws nothing for a missing one either: that is told elsewhere. */
-export function readMeasurement(
-  host: Host,
-  path: string,
-  parameters: VerityParameters,
-  options: ReadOptions,
-): Measurement {
-  let file: File | undefined;
-  try {
-    file = host.open(resolvePath(host, '', path));
-    const source = new Source(file, new Budget(host, options.deadline));
-    return { rootHash: readRootHash(source, readLayout(source), parameters)?.rootHash ?? null, problem: null };
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    return { rootHash: null, problem: error.message };
-  } finally {
-    file?.close();
   }
 }

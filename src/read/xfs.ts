@@ -12,8 +12,9 @@ import { Bytes, fromLatin1 } from './bytes.ts';
 import type { FileSystem, Inode, InodeKind } from './filesystem.ts';
 import * as limits from './limits.ts';
 import type { Source } from './source.ts';
+import { superblocks } from './superblocks.ts';
 
-const superblockSize = 512;
+const { size: superblockSize } = superblocks.xfs;
 
 /** Four letters as the number they stand for on disk. */
 function magicNumber(letters: string): number {
@@ -21,7 +22,7 @@ function magicNumber(letters: string): number {
 }
 
 const magic = {
-  superblock: magicNumber('XFSB'),
+  superblock: superblocks.xfs.magic,
   inode: 0x494e,
   symlink: magicNumber('XSLM'),
   logRecord: 0xfeedbabe,
@@ -93,12 +94,6 @@ interface DirectoryRecord {
   /** Where the inode's number stands, and whether it has 8 bytes, not 4. */
   readonly inodeOffset: number;
   readonly isWide: boolean;
-}
-
-/** Whether an xfs superblock stands in the source. Throws Io. */
-export function isXfs(source: Source): boolean {
-  if (source.length < superblockSize) return false;
-  return source.read(0, 4, 'xfs superblock').u32be(0) === magic.superblock;
 }
 
 /** Throws Corrupt, Unsupported (naming the feature), Io, LimitExceeded. */

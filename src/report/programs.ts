@@ -5,7 +5,7 @@ import { compareDescriptions, type Evidence, isMade } from '../protocol/evidence
 import type { Described } from '../state/described.ts';
 import { document, schema } from './json.ts';
 import { printable } from './printable.ts';
-import { rows } from './text.ts';
+import { rows } from './rows.ts';
 
 /** The first is the runtime, which calls, the second the agent, which serves; null where one of the two says nothing. */
 export function evidenceFor([runtime, agent]: readonly Described[]): Evidence | null {

@@ -16,33 +16,14 @@ import {
   type Runtime,
 } from '../state/node.ts';
 import { printable } from './printable.ts';
+import { width, wrap } from './rows.ts';
 
-/** Of a terminal. */
-export const width = 80;
 const agentWidth = 11;
 const verdictWidth = 9;
 const indentation = 2 + agentWidth + verdictWidth;
 
 /** Where nearly all of kata-deploy's configurations are: spelt out it would fill the table. */
 const deployFolder = '/opt/kata/share/defaults/kata-containers';
-
-/**
- * Lines of at most `columns`, broken at blanks, else behind a slash, else anywhere. `isToCopy`: a word with a slash in it is a path, and
- * stays whole however long it is.
- */
-export function wrap(text: string, columns: number, isToCopy = false): string[] {
-  const lines: string[] = [];
-  let rest = text;
-  while (rest.length > columns) {
-    const blank = rest.lastIndexOf(' ', columns);
-    const [word = ''] = rest.split(' ', 1);
-    const slash = rest.lastIndexOf('/', columns - 1) + 1;
-    const end = blank > 0 ? blank : isToCopy && word.includes('/') ? word.length : slash > 1 ? slash : columns;
-    lines.push(rest.slice(0, end).trimEnd());
-    rest = rest.slice(end).trimStart();
-  }
-  return rest === '' && lines.length > 0 ? lines : [...lines, rest];
-}
 
 function indented(text: string, by: number): string[] {
   return wrap(printable(text), width - by).map((line) => ' '.repeat(by) + line);

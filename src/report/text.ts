@@ -8,10 +8,10 @@ import { type Fact, type Finding, type FindingKind, findingKind } from '../judge
 import { managerOf, managers, overrideOf } from '../judge/managers.ts';
 import { waiting } from '../judge/remedy.ts';
 import { imageFact, runtimeFact } from '../judge/wording.ts';
-import type { ImageFacts } from '../read/image.ts';
 import { isAsMeasured, type State } from '../state/node.ts';
 import { printable } from './printable.ts';
-import { needsTable, noteText, remoteText, tableText, width, wrap } from './table.ts';
+import { row, rows, valueColumn, width, wrap } from './rows.ts';
+import { needsTable, noteText, remoteText, tableText } from './table.ts';
 
 export interface TextOptions {
   readonly color: boolean;
@@ -22,23 +22,12 @@ export interface TextOptions {
 }
 
 /** Where a value begins, and where what it is from does, if both fit side by side. */
-const valueColumn = 14;
 const fromColumn = 42;
 
 const colors = { block: '\u001b[1;31m', warn: '\u001b[1;33m', info: '\u001b[1m', off: '\u001b[0m' } as const;
 
 function paint(text: string, color: keyof typeof colors, options: TextOptions): string {
   return options.color ? `${colors[color]}${text}${colors.off}` : text;
-}
-
-function row(label: string, text: string): string {
-  return `  ${label.padEnd(valueColumn - 3)} ${text}`.trimEnd();
-}
-
-/** For 80 columns, but paths are not broken: they are there to be copied. */
-export function rows(label: string, lines: readonly string[]): string[] {
-  const wrapped = lines.flatMap((line) => (line.startsWith('/') ? [line] : wrap(line, width - valueColumn, true)));
-  return wrapped.map((line, index) => row(index === 0 ? label : '', line));
 }
 
 function textRows(label: string, text: string): string[] {
@@ -170,35 +159,6 @@ function plainText({ state }: Report, options: TextOptions): string {
         ? 'no guest image can be judged before it is made anew'
         : `${fits} fits the Kata runtime, but for those that are made anew`;
   return `${[`kata-check: ${heading}`, '', ...facts.flatMap(factRows)].join('\n')}\n`;
-}
-
-const tables = { mbr: 'MBR', gpt: 'GPT', none: 'no partition table' } as const;
-
-/** What `kata-check image` says of one image. */
-export function imageText(image: ImageFacts): string {
-  const facts: [string, string][] = [];
-  if (image.resolvedPath !== image.path) facts.push(['resolves to', image.resolvedPath]);
-  if (image.form === 'disk' && image.table !== null) {
-    const partitions =
-      image.table === 'none' ? '' : `, ${image.partitions} partition${image.partitions === 1 ? '' : 's'}`;
-    facts.push(['form', `disk, ${tables[image.table]}${partitions}${image.dax === true ? ', DAX header' : ''}`]);
-  }
-  if (image.form === 'initrd') facts.push(['form', `initrd, ${image.compression ?? 'not compressed'}`]);
-  if (image.filesystem !== null && image.form === 'disk') {
-    const where = image.partition === null ? '' : ` in partition ${image.partition}`;
-    facts.push(['filesystem', `${image.filesystem}${where}, from byte ${image.offset}`]);
-  }
-  const { agent, problem } = image;
-  if (problem !== null) facts.push(['problem', `${problem.kind}: ${problem.message}`]);
-  else if (agent !== null) facts.push(['agent', `${agent.version.text}  (${agent.source}, ${agent.path})`]);
-  else if (image.kind === 'extension') facts.push(['agent', 'none, which is right for an extension image only']);
-  else facts.push(['agent', `unknown: ${image.unknown ?? 'no version was found'}`]);
-  if (agent !== null && agent.version.commit !== null) facts.push(['commit', agent.version.commit]);
-  if (image.unchecked !== null) facts.push(['unchecked', image.unchecked]);
-  if (image.contradiction !== null)
-    facts.push(['contradicts', `the agent's binary says ${image.contradiction.version.text}  [KC105]`]);
-  for (const note of image.notes) facts.push(['note', note]);
-  return [printable(image.path), ...facts.flatMap(([label, text]) => rows(label, [printable(text)])), ''].join('\n');
 }
 
 /** Of findings that stop nothing as they are built in. */

@@ -243,7 +243,7 @@ async function walkImage(host: Host, source: Source, options: ExamineOptions): P
       }
     } else {
       const found = findFileSystem(source, readLayout(source));
-      if (found !== undefined) walk.run(found.open());
+      if (found !== undefined) walk.run(await found.open());
     }
   } catch (error) {
     walk.problems.push(checkProblem(error));

@@ -2,10 +2,11 @@
 
 import type { Host } from '../../src/host/host.ts';
 import { isInitrd, openInitrd } from '../../src/read/cpio.ts';
-import { isErofs, openErofs } from '../../src/read/erofs.ts';
-import { isExt4, openExt4 } from '../../src/read/ext4.ts';
+import { openErofs } from '../../src/read/erofs.ts';
+import { openExt4 } from '../../src/read/ext4.ts';
 import { type FileSystem, type Inode, pieces } from '../../src/read/filesystem.ts';
 import { Budget, Source } from '../../src/read/source.ts';
+import { isErofs, isExt4 } from '../../src/read/superblocks.ts';
 import { openXfs } from '../../src/read/xfs.ts';
 
 type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;

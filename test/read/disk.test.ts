@@ -44,7 +44,7 @@ const makers: readonly [type: 'ext4' | 'erofs' | 'xfs', program: string, make: (
 for (const [type, program, make] of makers) {
   test(
     `${type} is found whatever is around it`,
-    () => {
+    async () => {
       const bare = make(join(folder, `${type}.fs`));
       const places: readonly [
         name: string,
@@ -76,7 +76,7 @@ for (const [type, program, make] of makers) {
         assert.equal({ table: read.table, dax: read.dax }, layout, name);
         const found = findFileSystem(source, read);
         assert.equal([found?.partition?.number ?? null, found?.offset], [partition, offset], name);
-        const filesystem = found?.open();
+        const filesystem = await found?.open();
         assert.is(filesystem?.type, type, name);
         if (filesystem !== undefined && type !== 'xfs') assert.ok(resolve(filesystem, summaryPath), name);
       }
@@ -143,7 +143,7 @@ const tables: readonly [
 for (const [index, [rule, script, at, layout, found]] of tables.entries()) {
   test(
     `tables: ${rule}`,
-    () => {
+    async () => {
       const source = open(partitioned(`table-${index}`, script, at));
       const read = readLayout(source);
       assert.equal(
@@ -152,7 +152,7 @@ for (const [index, [rule, script, at, layout, found]] of tables.entries()) {
       );
       const filesystem = findFileSystem(source, read);
       assert.is(filesystem?.partition?.number ?? null, found);
-      if (filesystem !== undefined) assert.ok(resolve(filesystem.open(), summaryPath));
+      if (filesystem !== undefined) assert.ok(resolve(await filesystem.open(), summaryPath));
     },
     { needs: ['sfdisk', 'mkfs.ext4'] },
   );

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { File } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
-import { isExt4, openExt4 } from '../../src/read/ext4.ts';
+import { openExt4 } from '../../src/read/ext4.ts';
 import { type Inode, pieces, resolve } from '../../src/read/filesystem.ts';
 import { Budget, Source } from '../../src/read/source.ts';
+import { isExt4 } from '../../src/read/superblocks.ts';
 import { guestTree, makeExt, run, summaryPath, temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 

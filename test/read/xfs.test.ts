@@ -20,7 +20,8 @@ import type { File } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { type FileSystem, type Inode, pieces, readFile, resolve } from '../../src/read/filesystem.ts';
 import { Budget, Source } from '../../src/read/source.ts';
-import { isXfs, openXfs } from '../../src/read/xfs.ts';
+import { isXfs } from '../../src/read/superblocks.ts';
+import { openXfs } from '../../src/read/xfs.ts';
 import { guestTree, run, summaryPath, temporaryFolder, writeTree } from '../images.ts';
 import { corpusFolder, suite } from '../suite.ts';
 

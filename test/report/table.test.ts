@@ -1,7 +1,8 @@
 import * as assert from 'uvu/assert';
 import type { Report } from '../../src/check.ts';
 import type { ImageFacts } from '../../src/read/image.ts';
-import { needsTable, noteText, remoteText, tableText, wrap } from '../../src/report/table.ts';
+import { wrap } from '../../src/report/rows.ts';
+import { needsTable, noteText, remoteText, tableText } from '../../src/report/table.ts';
 import { reportText } from '../../src/report/text.ts';
 import type { Configuration, Image, Runtime } from '../../src/state/node.ts';
 import { parseRange, parseVersion, type Version, type VersionRange } from '../../src/version.ts';
