@@ -14,7 +14,7 @@
  * So what is not found is unknown, and never taken to be missing.
  */
 
-import { fromLatin1, latin1 } from '../read/bytes.ts';
+import { find, fromLatin1, latin1 } from '../read/bytes.ts';
 import { inflate } from '../read/inflate.ts';
 import { FileBuilder, isSameProtocol, NoDescriptor, nameBytes, type ParsedFile } from './file-descriptor.ts';
 import type { Call, Field, Protocol } from './proto-files.ts';
@@ -53,32 +53,17 @@ const windowBytes = 512 * 1024;
 /** What must stand behind a place before it is looked at. */
 const reach = descriptorBytes + nameBytes + headBytes;
 
-/** A text to be found, and which of its bytes is rare in programs: that one is looked for. */
-interface Text {
-  readonly bytes: Uint8Array;
-  readonly rare: number;
-}
-
-const nameTag: Text = { bytes: Uint8Array.of(0x0a), rare: 0 };
-const gzipMagic: Text = { bytes: fromLatin1('\x1f\x8b\x08\x00'), rare: 0 };
-const servicePath: Text = { bytes: fromLatin1('/grpc.AgentService/'), rare: 11 };
-const requestKey: Text = { bytes: fromLatin1('Request'), rare: 2 };
-
-/** Where the text first stands at or after `from`, or -1. */
-function findText(bytes: Uint8Array, { bytes: text, rare }: Text, from: number): number {
-  const byte = text[rare] as number;
-  for (let at = bytes.indexOf(byte, from + rare); at !== -1; at = bytes.indexOf(byte, at + 1)) {
-    const start = at - rare;
-    let matched = 0;
-    while (matched < text.length && bytes[start + matched] === text[matched]) matched += 1;
-    if (matched === text.length) return start;
-  }
-  return -1;
-}
+/** The end of a name: rarer in a program than the tag before it, which is a line's end. */
+const nameExtension = fromLatin1('.proto');
+const gzipMagic = fromLatin1('\x1f\x8b\x08\x00');
+const servicePath = fromLatin1('/grpc.AgentService/');
+const requestKey = fromLatin1('Request');
 
 /** csi.proto. */
 const leastName = 9;
 const fileName = /^(?:[\w.~@+-]+\/)*(?:agent|oci|types|health|csi)\.proto$/;
+/** Whether a byte can be one of such a name. */
+const isOfName = Array.from({ length: 256 }, (_, byte) => /[\w.~@+/-]/.test(String.fromCharCode(byte)) && byte < 0x80);
 
 /** Looks through a program that is handed over in pieces. */
 export class DescriptorSearch {
@@ -138,27 +123,30 @@ export class DescriptorSearch {
   /** At all places before `end`. */
   #look(end: number): void {
     const bytes = this.#window.subarray(0, this.#filled);
-    const each = (text: Text, found: (at: number) => void): void => {
-      for (let at = findText(bytes, text, this.#looked); at !== -1 && at < end; at = findText(bytes, text, at + 1)) {
+    const each = (text: Uint8Array, last: number, found: (at: number) => void): void => {
+      for (let at = find(bytes, text, this.#looked); at !== -1 && at < last; at = find(bytes, text, at + 1)) {
         if (this.#isConfused) return;
         found(at);
       }
     };
-    each(nameTag, (at) => this.#tryName(bytes, at));
-    each(gzipMagic, (at) => this.#tryGzip(bytes, at));
-    each(servicePath, (at) => this.#noteNotServed(bytes, at));
-    each(requestKey, (at) => this.#noteRequested(bytes, at));
+    each(nameExtension, end + nameBytes + headBytes, (at) => this.#tryName(bytes, at + nameExtension.length, end));
+    each(gzipMagic, end, (at) => this.#tryGzip(bytes, at));
+    each(servicePath, end, (at) => this.#noteNotServed(bytes, at));
+    each(requestKey, end, (at) => this.#noteRequested(bytes, at));
     this.#looked = end;
   }
 
-  /** Does a descriptor begin here, with the tag of its name? */
-  #tryName(bytes: Uint8Array, at: number): void {
-    const end = nameEnd(bytes, at);
-    // Nearly all fail at the last letter.
-    if (end === undefined || bytes[end - 1] !== 0x6f || bytes[end - 6] !== 0x2e || !beginsDescriptor(bytes, at)) return;
-    this.#candidates += 1;
-    if (this.#candidates > candidateLimit) this.#isConfused = true;
-    else this.#parse(bytes.subarray(at, at + descriptorBytes));
+  /** Does a descriptor begin before `end` with the name that ends here? Its tag is no letter of a name, its length may look like one. */
+  #tryName(bytes: Uint8Array, nameStop: number, end: number): void {
+    const least = Math.max(this.#looked, nameStop - nameBytes - headBytes);
+    let start = nameStop - 1;
+    while (start > least && isOfName[bytes[start] as number]) start -= 1;
+    for (let at = Math.max(least, start - headBytes + 1); at <= start && at < end; at += 1) {
+      if (bytes[at] !== 0x0a || nameEnd(bytes, at) !== nameStop || !beginsDescriptor(bytes, at)) continue;
+      this.#candidates += 1;
+      if (this.#candidates > candidateLimit) this.#isConfused = true;
+      else this.#parse(bytes.subarray(at, at + descriptorBytes));
+    }
   }
 
   #tryGzip(bytes: Uint8Array, at: number): void {
@@ -204,7 +192,7 @@ export class DescriptorSearch {
 
   /** `/grpc.AgentService/ResizeVolume is not supported`: the text of ttrpc's default for a method that a server does not implement. */
   #noteNotServed(bytes: Uint8Array, at: number): void {
-    const behind = latin1(bytes.subarray(at + servicePath.bytes.length, at + servicePath.bytes.length + 100));
+    const behind = latin1(bytes.subarray(at + servicePath.length, at + servicePath.length + 100));
     const call = /^([A-Z][A-Za-z0-9]{1,60}) is not supported/.exec(behind)?.[1];
     if (call !== undefined && this.#notServed.size < textLimit) this.#notServed.add(`AgentService/${call}`);
   }
