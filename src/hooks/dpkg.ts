@@ -4,8 +4,8 @@
 
 import { readDebFields } from '../archive/deb.ts';
 import type { PackageFields } from '../archive/members.ts';
-import { LimitExceeded, Problem, Usage } from '../errors.ts';
-import type { Host } from '../host/host.ts';
+import { attempt, LimitExceeded, Problem, Usage } from '../errors.ts';
+import type { Host, Status } from '../host/host.ts';
 import { rootedHost } from '../host/rooted.ts';
 import { installedPackages } from '../locate/packages.ts';
 import { runtimePrograms } from '../locate/programs.ts';
@@ -20,6 +20,9 @@ const entryLimit = 100_000;
 const depthLimit = 32;
 /** So many packages are read whatever they are called. More come only when a system is made, and reading each would take seconds then. */
 const fewArchives = 20;
+
+/** A line for each lock of the machine, in bytes. */
+const locksLimit = 16 * 1024 * 1024;
 
 /** Options whose value is the next argument unless it is behind a `=`. */
 const withValue = new Set([
@@ -174,7 +177,7 @@ export async function dpkgTransaction(
   if (dpkg === undefined || hasToken(host, ancestors)) return null;
   const unpacking = await unpackedBy(host, dpkg, root, deadline);
   if (unpacking === null) return null;
-  return { ...base, changes: unpacking.changes, isPart: isBelowFrontEnd(host) };
+  return { ...base, changes: unpacking.changes, isPart: isBelowFrontEnd(host, root, ancestors) };
 }
 
 /**
@@ -196,7 +199,7 @@ export async function preinstTransaction(
   const unpacking = await unpackedBy(host, dpkg, root, deadline);
   const own = host.environment('DPKG_MAINTSCRIPT_PACKAGE');
   if (unpacking === null || !unpacking.changes.some(({ name }) => name === own)) return null;
-  const isPart = !unpacking.isWhole || isBelowFrontEnd(host);
+  const isPart = !unpacking.isWhole || isBelowFrontEnd(host, root, ancestors);
   return { manager: 'dpkg', root, changes: unpacking.changes, mode: null, allow: [], isPart };
 }
 
@@ -221,6 +224,23 @@ function isDpkgName(word: string): boolean {
   return /^(?:.*\/)?dpkg(?:\.[^/]*)?$/.test(word);
 }
 
-function isBelowFrontEnd(host: Host): boolean {
-  return (host.environment('DPKG_FRONTEND_LOCKED') ?? '') !== '';
+/**
+ * Whoever sets this variable holds dpkg's lock meanwhile (dpkg's doc/frontend.txt), and only root can. In the environment of some shell, where
+ * nobody does, it means nothing. The lock is looked for with the processes above, and in proc_locks(5) by its inode alone: on an overlay its
+ * device has two numbers.
+ */
+function isBelowFrontEnd(host: Host, root: string, ancestors: readonly Ancestor[]): boolean {
+  if ((host.environment('DPKG_FRONTEND_LOCKED') ?? '') === '') return false;
+  const lock = attempt(() => host.status(`${root}/var/lib/dpkg/lock-frontend`));
+  if (lock === undefined) return true;
+  const inode = lock.identity.slice(lock.identity.indexOf(':') + 1);
+  const locks = attempt(() => host.readText('/proc/locks', locksLimit)) ?? '';
+  return locks.includes(`:${inode} `) || ancestors.some((ancestor) => hasOpen(host, ancestor, lock));
+}
+
+function hasOpen(host: Host, { pid }: Ancestor, file: Status): boolean {
+  const folder = `/proc/${pid}/fd`;
+  const opened = (name: string): Status | undefined => host.status(host.readLink(`${folder}/${name}`));
+  const descriptors = attempt(() => host.readDirectory(folder)) ?? [];
+  return descriptors.some((name) => attempt(() => opened(name))?.identity === file.identity);
 }

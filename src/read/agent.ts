@@ -77,7 +77,8 @@ const dash = 0x2d;
 const commitLength = 40;
 /** `999.999.999-alpha999` and some more, twice, and the version of the interface between the two. */
 const versionLength = 80;
-const numbers = '[0-9]{1,2}\\.[0-9]+\\.[0-9]+(?:-(?:alpha|rc)[0-9]+)?';
+/** Of a vendor, too: 3.19.1.kata3, 3.2.0.azl5. */
+const numbers = '[0-9]{1,2}\\.[0-9]+\\.[0-9]+(?:-(?:alpha|rc)[0-9]+|\\.[a-z]{2,8}[0-9]+)?';
 /** Wherever it begins. */
 const anyVersion = new RegExp(`${numbers}$`);
 /** It begins where no other number ends. */

@@ -1,7 +1,7 @@
 /** The hooks of dpkg under the real dpkg of this machine, which works on a sample node below another root. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { makeDeb } from '../debs.ts';
@@ -41,12 +41,18 @@ function dpkg(
   const options = [`--root=${root}`, '--force-not-root', '--force-script-chrootless'];
   if (isHooked) options.push(`--pre-invoke=${line?.replaceAll('/usr/bin/kata-check', program)}`);
   const [command = '', ...argv] = inOwnRun(['dpkg', ...options, ...words]);
+  const lock = join(root, 'var/lib/dpkg/lock-frontend');
+  writeFileSync(lock, '');
+  // This process is the front end.
+  const isLocked = env.DPKG_FRONTEND_LOCKED !== undefined && env.LOCK === undefined;
+  const descriptor = isLocked ? openSync(lock, 'a') : undefined;
   const { status, stdout, stderr } = spawnSync(command, argv, {
     encoding: 'utf8',
     cwd: samplePackages,
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env },
     timeout: 60_000,
   });
+  if (descriptor !== undefined) closeSync(descriptor);
   return { status, stdout, stderr };
 }
 
@@ -81,6 +87,14 @@ for (const form of forms) {
       /warning \[KC101\]: /,
       '1.1.0-1',
       { DPKG_FRONTEND_LOCKED: 'true' },
+    ],
+    [
+      'C8: the variable alone, which a front end sets that has the lock, lets nothing pass',
+      ['-i', runtime],
+      2,
+      /stopped dpkg \[KC101\]/,
+      '1.0.0-1',
+      { DPKG_FRONTEND_LOCKED: 'true', LOCK: '' },
     ],
     ['configuring is not asked', ['--configure', '-a'], 0, /^$/, '1.0.0-1'],
     ['removing is not asked', ['-r', 'kata-containers-image'], 0, /^$/, '1.0.0-1'],
@@ -207,6 +221,7 @@ for (const form of forms) {
       // perl is what calls both: the nearest process that is no shell. Given words come before, it is one further up.
       const script = `
         my ($root, $deb, @program) = @ARGV;
+        open my $lock, '>>', "$root/var/lib/dpkg/lock-frontend" or die;
         my @apt = ('sh', '-c', '"$@" hook apt < "$INPUT"', 'sh', @program);
         system(split(/,/, $ENV{BETWEEN}), @apt) == 0 or die;
         exit(system('dpkg', "--root=$root", '--force-not-root', "--pre-invoke=@program hook dpkg", '-i', $deb) >> 8);`;

@@ -94,6 +94,7 @@ const binaries: readonly [rule: string, content: string, expected: string | unde
     `3.29.0 ${commit}`,
   ],
   ['likewise, of a candidate', `${noise}x2.5.0-rc10.0.12.5.0-rc1-${commit}`, `2.5.0-rc1 ${commit}`],
+  ["likewise, a vendor's", `${noise}3.29.0.kata30.0.13.29.0.kata3-${commit}`, `3.29.0 ${commit}`],
   ['likewise, behind a digit', `${noise}13.29.00.0.13.29.0-${commit}`, `3.29.0 ${commit}`],
   [
     'likewise, with more hexadecimal digits behind it',
