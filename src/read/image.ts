@@ -5,7 +5,7 @@
 import { Problem, type ProblemKind, Unsupported } from '../errors.ts';
 import type { File, Host } from '../host/host.ts';
 import { resolvePath } from '../host/rooted.ts';
-import { type Agent, type AgentOptions, findAgent, summaryPath } from './agent.ts';
+import { type Agent, type AgentOptions, agentPaths, findAgent, summaryPath } from './agent.ts';
 import { isInitrd, openInitrd } from './cpio.ts';
 import type { CompressionName } from './decompress.ts';
 import { findFileSystem, readLayout } from './disk.ts';
@@ -86,6 +86,12 @@ export async function readImage(host: Host, path: string, options: ReadOptions):
   }
 }
 
+/** Of what is a guest image, and yet has neither summary nor agent. */
+export const withoutAgent = {
+  kind: 'guest',
+  unknown: `it holds no agent, which would be ${agentPaths.join(' or ')}`,
+} as const;
+
 /** Of a file that is open: its own path is no matter. Likewise. */
 export async function readOpenImage(
   host: Host,
@@ -102,7 +108,9 @@ export async function readOpenImage(
       facts = { ...facts, form: 'initrd' };
       const { filesystem, compression, stream } = await openInitrd(host, source, [summaryPath]);
       facts = { ...facts, compression, notes: filesystem.notes };
-      return { ...facts, ...(await findAgent(filesystem, source.budget, options, stream)) };
+      const found = await findAgent(filesystem, source.budget, options, stream);
+      // A machine starts from it: it can be no extension image, which is a disk beside the one that it starts from.
+      return { ...facts, ...found, ...(found.kind === 'extension' ? withoutAgent : {}) };
     }
     if (isIgvm(source)) throw new Unsupported(`${path}: an IGVM file, whose guest is not read`);
     const layout = readLayout(source);

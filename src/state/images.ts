@@ -6,7 +6,7 @@ import type { IncomingImage } from '../archive/incoming.ts';
 import { Problem } from '../errors.ts';
 import { builderOf } from '../locate/builders.ts';
 import { usualImages } from '../locate/installation.ts';
-import { type ImageFacts, readImage } from '../read/image.ts';
+import { type ImageFacts, readImage, withoutAgent } from '../read/image.ts';
 import { shareOf } from '../read/source.ts';
 import { parseVersion } from '../version.ts';
 import { identified } from './agents.ts';
@@ -79,7 +79,7 @@ function mayMakeFiles({ payload, manifest }: Incoming): boolean {
 function kindOf(kind: 'guest' | 'extension', facts: ImageFacts): Pick<ImageFacts, 'kind' | 'unknown'> {
   if (kind === 'extension') return { kind, unknown: null };
   if (facts.kind === 'guest' || facts.problem !== null) return { kind: facts.kind, unknown: facts.unknown };
-  return { kind: 'guest', unknown: 'it holds neither an agent in its usual place nor a program that starts first' };
+  return withoutAgent;
 }
 
 function isHeld({ packages }: Before, owner: string | null): boolean {

@@ -7,7 +7,7 @@ import { NotFound } from '../../src/errors.ts';
 import type { File, Host } from '../../src/host/host.ts';
 import { createNodeHost } from '../../src/host/node.ts';
 import { rootedHost } from '../../src/host/rooted.ts';
-import { type ImageFacts, readImage } from '../../src/read/image.ts';
+import { type ImageFacts, readImage, withoutAgent } from '../../src/read/image.ts';
 import * as limits from '../../src/read/limits.ts';
 import { forms } from '../e2e/program.ts';
 import {
@@ -106,6 +106,13 @@ const good: readonly [
     null,
     ['mkfs.ext4'],
   ],
+  [
+    'an initrd that starts a shell, and is no extension image',
+    (file) => initrd(file, { init: '#!/bin/sh\n' }),
+    { ...cpio, compression: null, kind: 'guest', unknown: withoutAgent.unknown },
+    null,
+    ['cpio'],
+  ],
   ['an initrd as it is', (file) => initrd(file, guestTree('3.4.0')), { ...cpio, compression: null }, '3.4.0', ['cpio']],
   [
     'an initrd packed with gzip',
@@ -127,7 +134,7 @@ const good: readonly [
       symlinkSync(ext(`${file}.fs`, guestTree('3.4.0')), file);
       return file;
     },
-    { form: 'disk', resolvedPath: at('good-8.fs') },
+    { form: 'disk', resolvedPath: at('good-9.fs') },
     '3.4.0',
     ['mkfs.ext4'],
   ],
