@@ -1,8 +1,9 @@
 /**
  * What dnf 4 and dnf 5 tell: a row for each package that comes in or goes out, so that an upgrade is two of them. Here they become
- * changes. And what both say in the same way: the root.
+ * changes. And what both say in the same way: the root. zypper tells a list, too.
  */
 
+import { Corrupt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { declaredByProvides } from '../locate/provides.ts';
 import type { PackageChange, Transaction } from '../state/transaction.ts';
@@ -17,6 +18,34 @@ export interface Row {
   readonly archive: string | null;
   /** Those of what comes in, as `NAME = VERSION`; null where the manager does not tell them. */
   readonly provides: readonly string[] | null;
+}
+
+/** So many entries that are not understood are told. */
+const mistakeLimit = 10;
+
+/**
+ * What `read` makes of each entry. One for which it throws Corrupt takes nothing away from the others: it is left out, and told. Throws Corrupt
+ * where it understands none.
+ */
+export function understood<T>(
+  entries: readonly unknown[],
+  read: (entry: unknown, index: number) => readonly T[],
+): { readonly rows: readonly T[] } & Pick<Transaction, 'mistakes'> {
+  const rows: T[] = [];
+  const failures: Corrupt[] = [];
+  for (const [index, entry] of entries.entries()) {
+    try {
+      rows.push(...read(entry, index));
+    } catch (error) {
+      if (!(error instanceof Corrupt)) throw error;
+      failures.push(error);
+    }
+  }
+  if (rows.length === 0 && failures[0] !== undefined) throw failures[0];
+  return {
+    rows,
+    ...(failures.length > 0 && { mistakes: failures.slice(0, mistakeLimit).map(({ message }) => message) }),
+  };
 }
 
 /** In the order of the rows: first what comes in, then what only goes. */

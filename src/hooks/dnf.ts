@@ -15,7 +15,7 @@ import { Corrupt } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
 import { latin1, utf8 } from '../read/bytes.ts';
 import { inputLimit, type Transaction } from '../state/transaction.ts';
-import { belowARoot, changesOf, type Row, rootOf } from './changes.ts';
+import { belowARoot, changesOf, type Row, rootOf, understood } from './changes.ts';
 import { withReachable } from './file-names.ts';
 
 const what = "dnf's transaction";
@@ -34,14 +34,14 @@ const actions: Readonly<Record<string, Row['direction'] | 'neither'>> = {
   REASON_CHANGE: 'neither',
 };
 
-/** Throws Corrupt, which names the place. */
+/** A package of no known form is left out, and told. Throws Corrupt, which names the place. */
 export function parseDnfTransaction(input: string): Transaction {
   const document = record(parseJson(input), 'it');
   const installroot = text(document.installroot, 'installroot');
   if (!installroot.startsWith('/')) throw new Corrupt(`${what}: installroot is not absolute: ${installroot}`);
   const { packages } = document;
   if (!Array.isArray(packages)) throw new Corrupt(`${what}: packages is no list`);
-  const rows = packages.flatMap((entry: unknown, index): Row[] => {
+  const { rows, ...mistakes } = understood(packages, (entry, index): Row[] => {
     const place = `packages[${index}]`;
     const fields = record(entry, place);
     const action = text(fields.action, `${place}.action`);
@@ -64,6 +64,7 @@ export function parseDnfTransaction(input: string): Transaction {
     manager: 'dnf',
     root: rootOf(installroot),
     changes: changesOf(rows),
+    ...mistakes,
     mode: null,
     allow: [],
     ...(stage === 'planned' && { isPlanned: true }),

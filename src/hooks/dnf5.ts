@@ -18,7 +18,7 @@ import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
 import { printable } from '../report/printable.ts';
 import { inputLimit, type Transaction } from '../state/transaction.ts';
 import { ancestorsOf, argumentsOf } from './ancestors.ts';
-import { belowARoot, changesOf, type Row, rootOf } from './changes.ts';
+import { belowARoot, changesOf, type Row, rootOf, understood } from './changes.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -31,7 +31,8 @@ export async function askDnf5(host: Host, deadline: number): Promise<Transaction
     const incoming = told.filter((fields) => fields.direction === 'IN' && fields.action !== '?');
     const root = rootOf(await value(conversation, 'installroot'));
     const archives = incoming.length === 0 ? null : await Archives.ask(host, conversation, incoming);
-    const rows = told.flatMap((fields, index): Row[] => {
+    const { rows, ...mistakes } = understood(told, (entry, index): Row[] => {
+      const fields = entry as Fields;
       const place = `trans_packages[${index}]`;
       const direction = text(fields.direction, `${place}.direction`);
       if (direction !== 'IN' && direction !== 'OUT') {
@@ -59,6 +60,7 @@ export async function askDnf5(host: Host, deadline: number): Promise<Transaction
       manager: 'dnf5',
       root,
       changes: changesOf(rows),
+      ...mistakes,
       mode: typeof mode === 'string' && mode !== '' ? mode : null,
       allow: typeof allow === 'string' ? codesIn(allow) : [],
     };

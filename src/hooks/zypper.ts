@@ -15,6 +15,7 @@ import { Corrupt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { fromLatin1, latin1, utf8 } from '../read/bytes.ts';
 import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
+import { understood } from './changes.ts';
 
 export interface Frame {
   readonly command: string;
@@ -53,7 +54,7 @@ export function parseCommit(body: string): Transaction {
   }
   const steps = field(document, 'TransactionStepList');
   if (!Array.isArray(steps)) throw new Corrupt("zypper's commit: TransactionStepList is no list");
-  const changes = steps.flatMap((step: unknown, index): PackageChange[] => {
+  const { rows: changes, ...mistakes } = understood(steps, (step, index): PackageChange[] => {
     const type = field(step, 'type');
     // Patches and patterns, and what only is in the way: nothing happens on the disk.
     if (type !== '+' && type !== '-' && type !== 'M') return [];
@@ -69,7 +70,7 @@ export function parseCommit(body: string): Transaction {
         : { name, oldVersion: null, newVersion: known, action: 'unpack', archive: null },
     ];
   });
-  return { manager: 'zypper', root: '', changes, mode: null, allow: [] };
+  return { manager: 'zypper', root: '', changes, mode: null, allow: [], ...mistakes };
 }
 
 function field(value: unknown, key: string): unknown {

@@ -302,6 +302,26 @@ for (const form of forms) {
   );
 
   test(
+    "C8: likewise a package in dnf's list",
+    () => {
+      const kata = { action: 'UPGRADE', name: 'kata-runtime', arch: 'noarch', evr: '1.1.0-1' };
+      const provides = ['kata-agent-requires(min) = 1.1.0', 'kata-agent-requires(max) = 1.2.0'];
+      const packages = [null, { ...kata, action: 'LATER' }, { ...kata, provides }, { ...kata, name: 5 }];
+      const { status, stderr } = kataCheck(form, ['hook', 'dnf'], {
+        input: JSON.stringify({ installroot: sampleNode, packages }),
+      });
+      assert.is(status, 10, stderr);
+      for (const place of [
+        /packages\[0\] is no object/,
+        /packages\[1\]\.action is none/,
+        /packages\[3\]\.name is no text/,
+      ])
+        assert.match(stderr.replace(/\s+/g, ' '), place);
+    },
+    { needs: form.needs },
+  );
+
+  test(
     'last.json says what was stopped where, and is resolved by the next run that is not stopped and by a check by hand that fits',
     () => {
       const both = [

@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
-import { changesOf, type Row, rootOf } from '../../src/hooks/changes.ts';
+import { Corrupt } from '../../src/errors.ts';
+import { changesOf, type Row, rootOf, understood } from '../../src/hooks/changes.ts';
 import type { PackageChange } from '../../src/state/transaction.ts';
 import { suite } from '../suite.ts';
 
@@ -69,3 +70,20 @@ test('the real root has no name', () => {
   assert.is(rootOf('/'), '');
   assert.is(rootOf('/srv/root//'), '/srv/root');
 });
+
+test('adversary C8: an entry that is not understood takes nothing away from the others, and is told', () => {
+  const read = (entry: unknown, index: number): string[] => {
+    if (typeof entry !== 'string') throw new Corrupt(`${index} is no text`);
+    return entry === '' ? [] : [entry];
+  };
+  assert.equal(understood(['a', 3, '', 'b'], read), { rows: ['a', 'b'], mistakes: ['1 is no text'] });
+  assert.equal(understood(['a', ''], read), { rows: ['a'] });
+  assert.equal(understood([], read), { rows: [] });
+  assert.is(understood(['a', ...Array.from({ length: 100 }, () => null)], read).mistakes?.length, 10);
+  assert.throws(() => understood([null, 3], read), /^0 is no text$/);
+  assert.throws(() => understood(['a'], fail), /other/);
+});
+
+function fail(): never {
+  throw new Error('other');
+}

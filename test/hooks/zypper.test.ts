@@ -65,11 +65,17 @@ test('what comes in and what goes', () => {
   );
 });
 
+test('adversary C8: a step that is not understood takes nothing away from the others, and is told', () => {
+  const { changes, mistakes: told } = parseCommit(commit(step('+', { v: '1' }), step('+', solvable)));
+  assert.is(changes.length, 1);
+  assert.match(told?.[0] ?? '', /TransactionStepList\[0\]\.solvable has no name/);
+});
+
 const mistakes: readonly [rule: string, body: string, said: RegExp][] = [
   ['no JSON', '', /no JSON/],
   ['no steps', '{}', /TransactionStepList is no list/],
   ['null', 'null', /TransactionStepList is no list/],
-  ['no name', commit(step('+', solvable), step('+', { v: '1' })), /TransactionStepList\[1\]\.solvable has no name/],
+  ['no name', commit(step('+', { v: '1' })), /TransactionStepList\[0\]\.solvable has no name/],
   ['no version', commit(step('-', { n: 'a' })), /\[0\]\.solvable has no name or no version/],
 ];
 for (const [rule, body, said] of mistakes) {
