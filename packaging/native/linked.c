@@ -19,6 +19,8 @@ static const struct {
   PART(inflate),
   PART(inflateReset),
   PART(inflateEnd),
+  PART(inflateValidate),
+  PART(crc32),
   PART(ZSTD_createDStream),
   PART(ZSTD_decompressStream),
   PART(ZSTD_DCtx_setParameter),

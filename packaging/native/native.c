@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
+#include "crc32.h"
 #include "entries.h"
 #include "lz4.h"
 #include "quickjs.h"
@@ -41,13 +42,18 @@ struct z_stream {
   unsigned long adler, reserved;
 };
 
-enum { Z_OK = 0, Z_STREAM_END = 1, Z_BUF_ERROR = -5, gzip_window = 15 + 16 };
+enum { Z_OK = 0, Z_STREAM_END = 1, Z_DATA_ERROR = -3, Z_BUF_ERROR = -5, Z_NO_FLUSH = 0, Z_BLOCK = 5, gzip_window = 15 + 16 };
+/* In data_type: behind the head of a member, or a block. */
+enum { Z_AT_BLOCK = 128 };
 
 static struct {
   int (*init)(struct z_stream *, int window, const char *version, int size);
   int (*inflate)(struct z_stream *, int flush);
   int (*reset)(struct z_stream *);
   int (*end)(struct z_stream *);
+  /* Only with a processor for which this program computes the checksum itself: turns libz's own off. */
+  int (*validate)(struct z_stream *, int on);
+  unsigned long (*crc32)(unsigned long, const uint8_t *, unsigned);
 } libz;
 
 /* Looked for once, in the places where libc itself is looked for. */
@@ -59,6 +65,8 @@ static int find_libz(void) {
   *(void **)&libz.inflate = dlsym(handle, "inflate");
   *(void **)&libz.reset = dlsym(handle, "inflateReset");
   *(void **)&libz.end = dlsym(handle, "inflateEnd");
+  *(void **)&libz.crc32 = dlsym(handle, "crc32");
+  if (libz.crc32 && has_fast_crc32()) *(void **)&libz.validate = dlsym(handle, "inflateValidate");
   return libz.init && libz.inflate && libz.reset && libz.end;
 }
 
@@ -177,10 +185,18 @@ struct lz4 {
   unsigned length, filled;
 };
 
+struct gzip {
+  struct z_stream stream;
+  /* Where this program checks the member itself: behind its head, its sum and length so far, and the last bytes that were taken. */
+  int is_behind_head;
+  uint32_t crc, length;
+  uint8_t last[8];
+};
+
 struct decompressor {
   enum { form_gzip, form_zstd, form_xz, form_lz4 } form;
   union {
-    struct z_stream gzip;
+    struct gzip gzip;
     void *zstd;
     struct lzma_stream xz;
     struct lz4 lz4;
@@ -191,7 +207,7 @@ struct decompressor {
 
 static int begin(struct decompressor *this) {
   switch (this->form) {
-    case form_gzip: return libz.init(&this->gzip, gzip_window, "1.0", sizeof this->gzip) == Z_OK;
+    case form_gzip: return libz.init(&this->gzip.stream, gzip_window, "1.0", sizeof this->gzip.stream) == Z_OK;
     case form_zstd:
       this->zstd = libzstd.create();
       return this->zstd != NULL && !libzstd.is_error(libzstd.set(this->zstd, ZSTD_d_windowLogMax, zstd_window_log));
@@ -203,7 +219,7 @@ static int begin(struct decompressor *this) {
 
 static void end(struct decompressor *this) {
   switch (this->form) {
-    case form_gzip: libz.end(&this->gzip); break;
+    case form_gzip: libz.end(&this->gzip.stream); break;
     case form_zstd: libzstd.end(this->zstd); break;
     case form_xz: liblzma.end(&this->xz); break;
     case form_lz4:
@@ -275,15 +291,50 @@ static uint8_t *range(JSContext *context, JSValueConst *arguments, unsigned *len
 /* What a step of either kind says: errors of libz for all. */
 enum { step_on = 0, step_end = 1, step_bad = -3, step_memory = -4 };
 
-static int gzip_step(struct z_stream *stream, uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size) {
+/* The sum of gzip, with libz for what is too little to be fast. */
+static uint32_t crc32_of(uint32_t crc, const uint8_t *bytes, unsigned length) {
+  const unsigned whole = length < 64 ? 0 : length & ~15u;
+  if (whole > 0) crc = ~fast_crc32(~crc, bytes, whole);
+  return libz.crc32(crc, bytes + whole, length - whole);
+}
+
+static uint32_t little_endian(const uint8_t *bytes) {
+  return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
+/* What libz does unless it is told not to: a member ends with its sum and its length (RFC 1952, 2.3.1). */
+static int check_member(struct gzip *this, int status, const uint8_t *input, unsigned taken, const uint8_t *output, unsigned given) {
+  const unsigned kept = taken < sizeof this->last ? taken : sizeof this->last;
+  memmove(this->last, this->last + kept, sizeof this->last - kept);
+  if (kept > 0) memcpy(this->last + sizeof this->last - kept, input + taken - kept, kept);
+  if (given > 0) this->crc = crc32_of(this->crc, output, given);
+  this->length += given;
+  if (status != Z_STREAM_END) return status;
+  return little_endian(this->last) == this->crc && little_endian(this->last + 4) == this->length ? status : Z_DATA_ERROR;
+}
+
+static int gzip_step(struct gzip *this, uint8_t *input, unsigned *input_size, uint8_t *output, unsigned *output_size) {
+  struct z_stream *stream = &this->stream;
   stream->next_in = input;
   stream->avail_in = *input_size;
   stream->next_out = output;
   stream->avail_out = *output_size;
-  const int status = libz.inflate(stream, 0);
+  /* The head of a member may have a sum of its own, which libz checks. */
+  const int is_head = libz.validate != NULL && !this->is_behind_head;
+  int status = libz.inflate(stream, is_head ? Z_BLOCK : Z_NO_FLUSH);
   *input_size -= stream->avail_in;
   *output_size -= stream->avail_out;
-  if (status == Z_STREAM_END) libz.reset(stream);
+  if (this->is_behind_head) status = check_member(this, status, input, *input_size, output, *output_size);
+  else if (is_head && status == Z_OK && (stream->data_type & Z_AT_BLOCK)) {
+    libz.validate(stream, 0);
+    this->is_behind_head = 1;
+    this->crc = this->length = 0;
+  }
+  if (status == Z_STREAM_END) {
+    libz.reset(stream);
+    if (libz.validate != NULL) libz.validate(stream, 1);
+    this->is_behind_head = 0;
+  }
   return status == Z_BUF_ERROR ? step_on : status;
 }
 
@@ -323,7 +374,7 @@ static int legacy_step(struct lz4 *this, const uint8_t *input, unsigned *input_s
   if (this->length == 0) {
     if (there == 0) return step_end;
     if (there < 4 || room < legacy_plain) return step_bad;
-    this->length = input[0] | input[1] << 8 | input[2] << 16 | (unsigned)input[3] << 24;
+    this->length = little_endian(input);
     if (this->length == 0) return step_bad;
     if (this->length > legacy_packed) return this->length = 0, step_end;
     this->filled = 0;
