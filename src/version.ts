@@ -85,6 +85,15 @@ export function parseVersion(text: string): Version | undefined {
   };
 }
 
+/** Likewise, of a runtime: what is called 3.29.0.1 is some build behind 3.29.0, and what holds for that and the next release holds for it. */
+export function parseBuild(text: string): Version | undefined {
+  const known = parseVersion(text);
+  if (known !== undefined || text.length > lengthLimit) return known;
+  const begins = /^(?:[0-9]{1,9}:)?[vV]?[0-9]+\.[0-9]+\.[0-9]+(?=\.[0-9])/.exec(text.trim())?.[0];
+  const release = begins === undefined ? undefined : parseVersion(begins);
+  return release === undefined ? undefined : { ...release, stands: 'behind', written: text.trim() };
+}
+
 /** As 3.2.0.azl5: whoever built that may have built another release of Kata, since the suffix counts releases of the vendor's own. */
 export function isVendors(text: string): boolean {
   const vendor = text.length > lengthLimit ? undefined : grammar.exec(text.trim())?.groups?.vendor;

@@ -1,5 +1,13 @@
 import * as assert from 'uvu/assert';
-import { compareVersions, isInRange, isVendors, parseRange, parseVersion, type Version } from '../src/version.ts';
+import {
+  compareVersions,
+  isInRange,
+  isVendors,
+  parseBuild,
+  parseRange,
+  parseVersion,
+  type Version,
+} from '../src/version.ts';
 import { suite } from './suite.ts';
 
 const test = suite('versions');
@@ -215,3 +223,16 @@ for (const [rule, text] of badRanges) {
     assert.is(parseRange(text), undefined);
   });
 }
+
+test('adversary C2: a runtime of four numbers is some build behind the release of the first three', () => {
+  for (const [text, expected] of [
+    ['3.29.0.1-1', '3.29.0 behind'],
+    ['2:3.29.0.1.2+x-1', '3.29.0 behind'],
+    ['3.29.0-1', '3.29.0 at'],
+    ['3.29.0really3.12.0.1', undefined],
+    [`3.29.0.${'1'.repeat(300)}`, undefined],
+  ] as const) {
+    const found = parseBuild(text);
+    assert.is(found && `${found.text} ${found.stands}`, expected, text);
+  }
+});

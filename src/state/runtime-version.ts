@@ -10,7 +10,7 @@ import type { Program } from '../locate/programs.ts';
 import { askProgram, versionInFile, versionInProgram } from '../locate/runtimes.ts';
 import type { Description } from '../protocol/descriptors.ts';
 import { placedByCalls } from '../protocol/go-calls.ts';
-import { isOfOwnCounting, parseVersion, type Version } from '../version.ts';
+import { isOfOwnCounting, parseBuild, type Version } from '../version.ts';
 import type { Before } from './before.ts';
 import type { Incoming } from './incoming.ts';
 import type { Runtime } from './node.ts';
@@ -21,7 +21,7 @@ const unknown: RuntimeVersion = { versionText: null, version: undefined, version
 
 function sure(versionText: string | null, versionSource: string): RuntimeVersion {
   if (versionText === null) return unknown;
-  return { versionText, version: parseVersion(versionText), versionSource, versionDoubt: null };
+  return { versionText, version: parseBuild(versionText), versionSource, versionDoubt: null };
 }
 
 /** `own`: what the program at `path` says; null when it says nothing. */
@@ -30,7 +30,7 @@ function ofPackage(
   path: string,
   own: string | null,
 ): RuntimeVersion {
-  const [packaged, read] = [parseVersion(version), own === null ? undefined : parseVersion(own)];
+  const [packaged, read] = [parseBuild(version), own === null ? undefined : parseBuild(own)];
   // Where both are of one release, the package's version says more.
   if (read === undefined || isSameRelease(packaged, read)) return sure(version, `package ${name}`);
   const isDevelopment = packaged !== undefined && packaged.stands !== 'at' && read.stands === 'at';

@@ -236,6 +236,20 @@ for (const form of forms) {
     );
   }
 
+  for (const version of ['3.29.0.1-1', '3.29.0~20260101-1']) {
+    test(
+      `C2: nor does a version of an odd form: ${version}`,
+      () => {
+        const root = nodeWith((path) => makeExt(path, writeTree(temporaryFolder(), guestTree('3.0.0')), '16M'));
+        const what = makeDeb(temporaryFolder(), { name: 'kata-runtime', version });
+        const { status, stderr } = hookApt(form, [{ ...runtime, next: version, what }], { root });
+        assert.is(status, 10, stderr);
+        assert.match(stderr, /KC103/);
+      },
+      { needs },
+    );
+  }
+
   test(
     'C3: the configuration that the calling shell names hides no image of the node',
     () => {

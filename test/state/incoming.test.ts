@@ -123,9 +123,9 @@ const rows: readonly Row[] = [
   ],
   [
     'a version of no known form needs nothing that is known',
-    () => ({ root: usual(), changes: [unpack({ ...runtime35(), version: '3.5.0.1-1' })] }),
+    () => ({ root: usual(), changes: [unpack({ ...runtime35(), version: '3.5.0really3.4.0-1' })] }),
     [
-      '+ kata-runtime 3.5.0.1-1 needs its version cannot be read: 3.5.0.1-1, below /usr, replaces 3.4.0-1',
+      '+ kata-runtime 3.5.0really3.4.0-1 needs its version cannot be read: 3.5.0really3.4.0-1, below /usr, replaces 3.4.0-1',
       `= ${imagePath} 3.4.0`,
     ],
   ],
