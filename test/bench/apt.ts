@@ -14,6 +14,7 @@ import { prepare } from '../system/kata-node.ts';
 
 export interface AptRun {
   readonly title: string;
+  readonly ratios: readonly [string, string];
   readonly commands: readonly { readonly name: string; readonly run: string; readonly expect: RegExp }[];
   /** With /proc, which needrestart reads. */
   within(action: () => void): void;
@@ -78,7 +79,8 @@ export function aptRun(suite: string): AptRun {
     'mkdir -p /run/needrestart && : > /run/needrestart/unpacked && exec /usr/lib/needrestart/apt-pinvoke';
   const needrestart = inside(`env NEEDRESTART_MODE=l sh -c '${unpacked}'`);
   return {
-    title: `apt in Debian ${suite}: ${steps.length} upgrades that have nothing to do with Kata`,
+    title: `apt in Debian ${suite}: ${steps.length} upgrades that have nothing to do with Kata, and two of Kata's`,
+    ratios: ['others/it', "Kata's/it"],
     commands: [
       {
         name: 'kata-check hook apt, native',

@@ -41,6 +41,8 @@ interface Group {
   readonly runs: number;
   /** The file whose reads are counted. */
   readonly image: string | null;
+  /** Of the two columns of ratios; those of the two forms, when absent. */
+  readonly ratios?: readonly [string, string];
   /** The first ones are kata-check's. */
   readonly commands: readonly Command[];
   /** What has to be there meanwhile. */
@@ -339,9 +341,12 @@ function line(cells: readonly string[]): void {
   console.log(`  ${name.padEnd(34)}${figures.map((figure) => figure.padStart(12)).join('')}`.trimEnd());
 }
 
-function measure({ title, runs, image, commands }: Group, files: readonly string[]): void {
+function measure(
+  { title, runs, image, commands, ratios: named = ['native/it', 'Node/it'] }: Group,
+  files: readonly string[],
+): void {
   console.log(`\n${title}`);
-  line(['', 'median', 'native/it', 'Node/it', 'read', 'peak']);
+  line(['', 'median', ...named, 'read', 'peak']);
   const mine: Measured[] = [];
   for (const command of commands) {
     const why = refusal(command);
