@@ -2,15 +2,7 @@ import { chmodSync, chownSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { describeConfig, loadConfig } from '../src/config.ts';
-import {
-  type Config,
-  codesIn,
-  type Loaded,
-  type Override,
-  policyOf,
-  readConfig,
-  unconfigured,
-} from '../src/defaults.ts';
+import { type Config, type Loaded, type Override, policyOf } from '../src/defaults.ts';
 import { Usage } from '../src/errors.ts';
 import type { Host } from '../src/host/host.ts';
 import { createNodeHost } from '../src/host/node.ts';
@@ -462,26 +454,4 @@ for (const [rule, mode, owner, isUsed] of untrusted) {
     },
     { needs: ['root'] },
   );
-}
-
-test('a list of codes, with blanks and nothing in it', () => {
-  assert.equal(codesIn(' KC101, KC103,,'), ['KC101', 'KC103']);
-});
-
-for (const [rule, tree, overrides, isSilent] of [
-  ['no file', {}, [], true],
-  ['comments and blank lines alone', { [main]: '# x\n\n  ; mode = off\n\t\n' }, [], true],
-  ['a key behind comments', { [main]: '; x\n\n mode = off\n' }, [], false],
-  ['a key behind a carriage return', { [main]: '; x\rmode = off\n' }, [], false],
-  ['a section without a key', { [main]: '[packages]\n' }, [], false],
-  ['a drop-in with a key', { [main]: '; x\n', [`${dropIns}/a.conf`]: 'mode = off\n' }, [], false],
-  ['a mode of the environment', {}, [{ from: 'the environment', mode: 'warn' }], false],
-  ['a finding that is allowed', {}, [{ from: 'the environment', allow: ['KC101'] }], false],
-  ['an environment without a word of us', {}, [{ from: 'the environment', mode: undefined, allow: [] }], true],
-] as readonly [string, Tree, readonly Override[], boolean][]) {
-  test(`what holds where nobody configured anything needs no file to be understood: ${rule}`, () => {
-    const found = unconfigured(readConfig(node(tree), undefined, overrides));
-    assert.is(found !== undefined, isSilent);
-    if (found !== undefined) assert.equal(found, load(tree, overrides));
-  });
 }

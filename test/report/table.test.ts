@@ -1,7 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { Report } from '../../src/check.ts';
 import type { ImageFacts } from '../../src/read/image.ts';
-import { wrap } from '../../src/report/rows.ts';
 import { needsTable, noteText, remoteText, tableText } from '../../src/report/table.ts';
 import { reportText } from '../../src/report/text.ts';
 import type { Configuration, Image, Runtime } from '../../src/state/node.ts';
@@ -184,29 +183,6 @@ test('no line is longer than 80 columns, whatever the names are', () => {
   for (const line of text.split('\n')) assert.ok([...line].length <= 80, line);
   assert.not.match(text, /[\u0000-\u0009\u000b-\u001f]/);
 });
-
-const wrapped: readonly [rule: string, text: string, expected: readonly string[]][] = [
-  ['what fits stays', '1234567890', ['1234567890']],
-  ['at a blank', '12345 67890', ['12345', '67890']],
-  ['behind a slash', '/2345/789012', ['/2345/', '789012']],
-  ['a blank is better than a slash', '12 45/789012', ['12', '45/789012']],
-  ['else anywhere', '123456789012', ['1234567890', '12']],
-  ['nothing', '', ['']],
-];
-
-for (const [rule, text, expected] of wrapped) {
-  test(`lines of ten columns: ${rule}`, () => {
-    assert.equal(wrap(text, 10), expected);
-  });
-}
-
-test(
-  'a long text is wrapped in no time',
-  () => {
-    assert.is(wrap('x'.repeat(1 << 20), 60).length, Math.ceil((1 << 20) / 60));
-  },
-  { timeout: 5 },
-);
 
 const two = [runtime('>=3.20.0'), rust];
 const one = image('/x.img', '3.21.0');
