@@ -17,7 +17,7 @@ const top = fileURLToPath(new URL('..', import.meta.url));
 export const declared = ['Apache-2.0', 'BSD-3-Clause', 'ISC', 'MIT'];
 
 /** Of what is linked into the static program beside. */
-const linked = ['0BSD', 'LGPL-2.1-or-later', 'Zlib'];
+const linked = ['0BSD', 'BSD-2-Clause', 'LGPL-2.1-or-later', 'Zlib'];
 
 /**
  * The npm package that a file of the bundle comes from, as `node_modules/NAME`, or `node_modules/OTHER/node_modules/NAME` where OTHER has a version

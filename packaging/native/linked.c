@@ -3,6 +3,8 @@
  * whatever the system has.
  */
 
+#include <lz4.h>
+#include <lz4frame.h>
 #include <lzma.h>
 #include <stddef.h>
 #include <string.h>
@@ -30,10 +32,15 @@ static const struct {
   PART(lzma_stream_decoder),
   PART(lzma_code),
   PART(lzma_end),
+  PART(LZ4F_createDecompressionContext),
+  PART(LZ4F_decompress),
+  PART(LZ4F_isError),
+  PART(LZ4F_freeDecompressionContext),
+  PART(LZ4_decompress_safe),
 };
 
 void *dlopen(const char *name, int flags) {
-  static const char *const libraries[] = { "libz.so.1", "libzstd.so.1", "liblzma.so.5" };
+  static const char *const libraries[] = { "libz.so.1", "libzstd.so.1", "liblzma.so.5", "liblz4.so.1" };
   for (size_t index = 0; index < sizeof libraries / sizeof *libraries; index++)
     if (strcmp(libraries[index], name) == 0) return (void *)libraries[index];
   return NULL;
