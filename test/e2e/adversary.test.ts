@@ -392,10 +392,10 @@ for (const form of forms) {
       const input = join(temporaryFolder(), 'input');
       writeFileSync(input, aptInput([{ ...runtime, old: '1.0.0-1', next: '1.0.1-1', what: '/none.deb' }]));
       const hook = `${form.argv.join(' ')} hook apt < ${input}`;
-      const manager = `perl -e 'system("sh", "-c", $ARGV[0]); open my $done, ">", "/run/done-$$"; close $done; sleep 60' '${hook}' &`;
+      const manager = `perl -e 'system("sh", "-c", $ARGV[0]); open my $done, ">", "/run/done-$$"; close $done; sleep 60' '${hook}' & pids="$pids $!"; `;
       const script = `${manager.repeat(20)}
         while test "$(ls /run | grep -c done-)" -lt 20; do sleep 0.1; done
-        for done in /run/done-*; do test -e /run/kata-check/told-to-go-on/\${done#/run/done-} && echo left; done; kill $(jobs -p)`;
+        for done in /run/done-*; do test -e /run/kata-check/told-to-go-on/\${done#/run/done-} && echo left; done; kill $pids`;
       const [program = '', ...argv] = inOwnRun(['sh', '-c', script]);
       const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', KATA_CHECK_MODE: 'warn' };
       const { stdout, stderr } = spawnSync(program, argv, { encoding: 'utf8', env, timeout: 60_000 });
