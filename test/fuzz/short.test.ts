@@ -16,12 +16,12 @@ const host = createNodeHost();
 
 /** A few seconds each; the compressed forms start programs for each image. */
 const counts = {
-  ext4: 60,
-  xfs: 60,
-  erofs: 60,
-  cpio: 100,
-  stream: 80,
-  disk: 60,
+  ext4: 40,
+  xfs: 40,
+  erofs: 40,
+  cpio: 80,
+  stream: 60,
+  disk: 40,
   initrd: 8,
   program: 250,
 } as const;
