@@ -92,7 +92,8 @@ function ownedOfDpkg(host: Host, admindir: string, paths: readonly string[]): Re
   }
   for (const list of [...telling].sort()) {
     const name = list.slice(list.lastIndexOf('/') + 1, -'.list'.length).replace(/:[a-z0-9-]+$/, '');
-    const known = new Set(host.readText(list, listLimit).split('\n'));
+    // dpkg may take it away meanwhile.
+    const known = new Set(attempt(() => host.readText(list, listLimit))?.split('\n'));
     const owns = possible.filter((path) => known.has(path));
     if (owns.length > 0) owned.set(name, [...new Set([...(owned.get(name) ?? []), ...owns])]);
   }
