@@ -48,6 +48,8 @@ const parsedLimit = 1024 * 1024;
 const peekBytes = nameBytes + headBytes + 1;
 /** Programs have some hundred texts of this form. */
 const textLimit = 4096;
+/** Places that are looked at: a real program has some 10,000. */
+const matchLimit = 100_000;
 
 const windowBytes = 512 * 1024;
 /** What must stand behind a place before it is looked at. */
@@ -74,6 +76,7 @@ export class DescriptorSearch {
   readonly #files = new Map<string, { readonly text: string; readonly file: ParsedFile }>();
   readonly #notServed = new Set<string>();
   readonly #requested = new Set<string>();
+  #matches = 0;
   #candidates = 0;
   #streams = 0;
   #passed = 0;
@@ -125,6 +128,8 @@ export class DescriptorSearch {
     const bytes = this.#window.subarray(0, this.#filled);
     const each = (text: Uint8Array, last: number, found: (at: number) => void): void => {
       for (let at = find(bytes, text, this.#looked); at !== -1 && at < last; at = find(bytes, text, at + 1)) {
+        this.#matches += 1;
+        if (this.#matches > matchLimit) this.#isConfused = true;
         if (this.#isConfused) return;
         found(at);
       }
