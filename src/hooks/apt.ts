@@ -13,14 +13,11 @@ import { codesIn } from '../defaults.ts';
 import { Corrupt, Unsupported, Usage } from '../errors.ts';
 import { type Host, readAll } from '../host/host.ts';
 import { fromLatin1, isPlain, latin1, linesBeginning, utf8 } from '../read/bytes.ts';
-import { inputLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
+import { inputLimit, mistakeLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 import { nameIn, withReachable } from './file-names.ts';
 
 /** How the lines begin that can hold one of the keys that are looked at: there are thousands of others. */
 const readable = ['katacheck::', 'dpkg::options'];
-
-/** So many lines that are not understood are told. */
-const mistakeLimit = 10;
 
 /** Of a step: which of its words is the version before, which the version after, and where the path begins. */
 const columns = { 2: { old: 1, sign: 2, next: 3, what: 4 }, 3: { old: 1, sign: 4, next: 5, what: 8 } } as const;

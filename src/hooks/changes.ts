@@ -6,7 +6,7 @@
 import { Corrupt } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { declaredByProvides } from '../locate/provides.ts';
-import type { PackageChange, Transaction } from '../state/transaction.ts';
+import { mistakeLimit, type PackageChange, type Transaction } from '../state/transaction.ts';
 
 export interface Row {
   readonly direction: 'in' | 'out';
@@ -19,9 +19,6 @@ export interface Row {
   /** Those of what comes in, as `NAME = VERSION`; null where the manager does not tell them. */
   readonly provides: readonly string[] | null;
 }
-
-/** So many entries that are not understood are told. */
-const mistakeLimit = 10;
 
 /**
  * What `read` makes of each entry. One for which it throws Corrupt takes nothing away from the others: it is left out, and told. Throws Corrupt

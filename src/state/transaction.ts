@@ -50,6 +50,9 @@ export interface Transaction {
 /** What a package manager tells at the most, in bytes: thousands of lines, of some 200 bytes each. */
 export const inputLimit = 64 * 1024 * 1024;
 
+/** So many places that are not understood are told. */
+export const mistakeLimit = 10;
+
 /** Both sides of it are the same version: nothing that could stop to fit. */
 export function isReinstall(change: PackageChange): boolean {
   return change.action === 'unpack' && change.oldVersion !== null && change.oldVersion === change.newVersion;
