@@ -114,7 +114,7 @@ export interface Host {
   /** A new, empty one, for this user only. `name`: what messages call it. Throws Io. */
   temporaryFile(name: string): TemporaryFile;
   /**
-   * Those of many files that hold one of the texts (64 at the most). One that is missing, larger than `limit` bytes, no regular file, a
+   * Those of many files that hold one of the texts. One that is missing, larger than `limit` bytes, no regular file, a
    * symlink itself, or cannot be read, holds none.
    */
   holding(paths: readonly string[], texts: readonly string[], limit: number): string[];

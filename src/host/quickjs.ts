@@ -46,6 +46,8 @@ const chunkSize = 262144;
 const keptSize = 65536;
 /** What a program's output pipe may hold, in bytes: Linux' own limit for every user. Else, 64 KiB, both ends sleep all the time. */
 const pipeSize = 1048576;
+/** What native.c looks for in one pass over the files (`most_texts`). */
+const textsAtOnce = 64;
 /** Of a file that does not say its size, in bytes at first. */
 const unsizedRead = 4095;
 /** A program that goes on writing little is left alone for so many milliseconds, from so many reads on. */
@@ -561,7 +563,10 @@ class QuickJsHost implements Host {
   }
 
   holding(paths: readonly string[], texts: readonly string[], limit: number): string[] {
-    return native.holding(paths, texts, limit);
+    const found = new Set<string>();
+    for (let at = 0; at < texts.length; at += textsAtOnce)
+      for (const path of native.holding(paths, texts.slice(at, at + textsAtOnce), limit)) found.add(path);
+    return paths.filter((path) => found.has(path));
   }
 
   readDirectory(path: string): string[] {

@@ -72,8 +72,6 @@ function literal(path: string): string {
 
 /** A package has some MB of list at the most. */
 const listLimit = 64 * 1024 * 1024;
-/** So many texts are looked for at once. */
-const textLimit = 60;
 
 /**
  * Which packages own which of the paths, from their lists NAME.list or NAME:ARCHITECTURE.list, as `dpkg-query -S` says it too: that needs
@@ -85,12 +83,8 @@ function ownedOfDpkg(host: Host, admindir: string, paths: readonly string[]): Re
   if (possible.length === 0) return owned;
   const names = (attempt(() => host.readDirectory(`${admindir}/info`)) ?? []).filter((name) => name.endsWith('.list'));
   const lists = names.map((name) => `${admindir}/info/${name}`);
-  const telling = new Set<string>();
-  for (let at = 0; at < possible.length; at += textLimit) {
-    const texts = possible.slice(at, at + textLimit).map((path) => `${path}\n`);
-    for (const list of host.holding(lists, texts, listLimit)) telling.add(list);
-  }
-  for (const list of [...telling].sort()) {
+  const texts = possible.map((path) => `${path}\n`);
+  for (const list of host.holding(lists, texts, listLimit).sort()) {
     const name = list.slice(list.lastIndexOf('/') + 1, -'.list'.length).replace(/:[a-z0-9-]+$/, '');
     // dpkg may take it away meanwhile.
     const known = new Set(attempt(() => host.readText(list, listLimit))?.split('\n'));

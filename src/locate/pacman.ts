@@ -10,8 +10,6 @@ import { declaredByProvides } from './provides.ts';
 
 /** A description has some kB, and the longest list of files some MB. */
 const fileLimit = 64 * 1024 * 1024;
-/** So many texts are looked for at once. */
-const textLimit = 60;
 
 /** The versions of what is installed, by name; empty where pacman is not in use. */
 export function pacmanVersions(host: Host, database: string): ReadonlyMap<string, string> {
@@ -27,11 +25,8 @@ export function askPacman(
 ): InstalledPackage[] {
   const entries = entriesOf(host, database);
   const lists = entries.map(({ folder }) => `${database}/${folder}/files`);
-  const owning = new Set<string>();
-  for (let at = 0; at < paths.length; at += textLimit) {
-    const texts = paths.slice(at, at + textLimit).map((path) => `\n${path.slice(1)}\n`);
-    for (const list of host.holding(lists, texts, fileLimit)) owning.add(list);
-  }
+  const texts = paths.map((path) => `\n${path.slice(1)}\n`);
+  const owning = new Set(host.holding(lists, texts, fileLimit));
   return entries.flatMap(({ name, version, folder }): InstalledPackage[] => {
     const list = `${database}/${folder}/files`;
     if (!owning.has(list) && !names.includes(name)) return [];

@@ -36,8 +36,6 @@ const tellingPaths = [
   'etc/crio/',
   '/daemon.json\n',
 ];
-/** Of [images], so that all texts are no more than can be looked for at once. */
-const imageLimit = 50;
 const field = 'Kata-Agent-';
 /** In the description of a package of pacman that states its agent. */
 const provided = '\nkata-agent';
@@ -101,7 +99,7 @@ function tellsOfKata(host: Host, database: string, names: ReadonlySet<string>, q
 
 /** Whether one of these lists of paths, or descriptions of packages, tells of Kata. */
 function holdsKata(host: Host, lists: readonly string[], { settings }: Question): boolean {
-  const images = settings.images.slice(0, imageLimit).map(({ value }) => `${value.replace(/^\//, '')}\n`);
+  const images = settings.images.map(({ value }) => `${value.replace(/^\//, '')}\n`);
   return host.holding(lists, [...tellingPaths, provided, ...images], readLimit).length > 0;
 }
 

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { temporaryFolder } from '../images.ts';
+import { temporaryFolder, writeTree } from '../images.ts';
 import { suite } from '../suite.ts';
 import { aptInput, forms, kataCheck, kataCheckInShell, type Step, sampleNode, samplePackages } from './program.ts';
 
@@ -86,6 +86,29 @@ for (const form of forms) {
       for (const call of ['GetGuestDetails', 'ListInterfaces']) assert.match(stderr, new RegExp(`missing +${call} `));
       assert.not.match(stderr, /PauseContainer/, 'which the incoming agent 1.1.0 has');
       assert.is(code, 10);
+    },
+    form,
+  );
+
+  test(
+    `${form.name}: the removal of the package that owns the last of many paths of [images] is told`,
+    () => {
+      const node = join(folder, `images-${form.name}`);
+      cpSync(sampleNode, node, { recursive: true });
+      const paths = Array.from({ length: 200 }, (_, index) => `/srv/${index}.raw`);
+      const lines = paths.map((path) => `path[] = ${path}\n`).join('');
+      const status = readFileSync(join(node, 'var/lib/dpkg/status'), 'utf8').trimEnd();
+      const vendor = 'Package: vendor\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n';
+      writeTree(node, {
+        '/etc/kata-check.conf': `[images]\n${lines}`,
+        '/var/lib/dpkg/status': `${status}\n\n${vendor}`,
+        '/var/lib/dpkg/info/vendor.list': `/.\n${paths.at(-1)}\n`,
+        [paths.at(-1) ?? '']: readFileSync(join(node, 'usr/share/kata-containers/kata-containers.img')),
+      });
+      const steps = [{ name: 'vendor', old: '1', next: null, what: '**REMOVE**' }];
+      const env = { APT_HOOK_INFO_FD: '0' };
+      const { stderr } = kataCheck(form, ['hook', 'apt'], { input: aptInput(steps, [], node), env });
+      assert.match(stderr, /\[KC302\].*\/srv\/199\.raw/s);
     },
     form,
   );

@@ -123,6 +123,13 @@ const cases: readonly [
     '[images]\npath[] = /srv/a+b.raw\n',
   ],
   [
+    'it owns the last of many paths of [images]',
+    () => root(owning('/srv/99.raw')),
+    [upgrade('vendor')],
+    true,
+    `[images]\n${Array.from({ length: 100 }, (_, index) => `path[] = /srv/${index}.raw\n`).join('')}`,
+  ],
+  [
     'a path of [images] at the end of another',
     () => root(owning('/x/srv/a.raw2')),
     [upgrade('vendor')],
